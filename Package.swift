@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target is Swift 6 with complete concurrency checking (language mode 6).
+let common: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+    name: "connection-engine",
+    products: [
+        .library(name: "ConnectionEngine", targets: ["ConnectionEngine"]),
+        .executable(name: "uring-bench", targets: ["uring-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLiburing",
+            path: "Vendor-shims/CLiburing",
+            pkgConfig: "liburing",
+            providers: [.apt(["liburing-dev"])]
+        ),
+        .systemLibrary(name: "CLinux", path: "Vendor-shims/CLinux"),
+        .target(
+            name: "ConnectionEngine",
+            dependencies: ["CLiburing", "CLinux"],
+            swiftSettings: common + [.strictMemorySafety()]
+        ),
+        .target(
+            name: "ConnectionBench",
+            dependencies: [
+                "ConnectionEngine",
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: common
+        ),
+        .executableTarget(
+            name: "uring-bench",
+            dependencies: [
+                "ConnectionBench",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "ConnectionEngineTests",
+            dependencies: ["ConnectionEngine"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "ConnectionBenchTests",
+            dependencies: ["ConnectionBench"],
+            swiftSettings: common
+        ),
+    ]
+)

@@ -1,0 +1,102 @@
+// The source addresses and ports that a client may bind: a walk through 127.0.0.0/8, or a list.
+
+import ConnectionEngine
+
+/// Where the connections of a plan come from.
+public struct SourceRange: Hashable, Sendable {
+    enum Addresses: Hashable, Sendable {
+        /// Loopback addresses in rising order from the one with this index, wrapping at the end.
+        case loopback(first: Int)
+        case list([SocketAddress])
+    }
+
+    /// The ports that an unprivileged process may bind.
+    public static let allPorts: ClosedRange<UInt16> = 1_024...65_535
+
+    let addresses: Addresses
+    /// The kernel's own choice of ports (ip_local_port_range, ip_local_reserved_ports) does not
+    /// limit this range: an explicit bind ignores both.
+    let ports: ClosedRange<UInt16>
+    /// Ports within the range that others occupy, see ``ListeningPorts``.
+    let excludedPorts: Set<UInt16>
+
+    /// Loopback addresses from 127.1.0.1 to 127.255.255.254, never with 0 or 255 at the end.
+    ///
+    /// The first one depends on `seed` alone. Seeds that follow one another (process ids) lead far
+    /// apart: of any 32,768 successive seeds no two start within 200 addresses, which is room for
+    /// 12 million connections, so that a run meets no TIME_WAIT of an earlier one.
+    public init(
+        seed: UInt64, ports: ClosedRange<UInt16> = Self.allPorts, excluding: Set<UInt16> = []
+    ) {
+        // Multiples of the golden ratio spread evenly over the circle of addresses.
+        let turn = seed &* 0x9e37_79b9_7f4a_7c15
+        let first = turn.multipliedFullWidth(by: UInt64(Loopback.addressCount)).high
+        self.addresses = .loopback(first: Int(first))
+        self.ports = ports
+        self.excludedPorts = excluding
+    }
+
+    /// Addresses of this host, for a target that is not on the loopback. Their ports are ignored,
+    /// and one that is listed twice is used once.
+    public init(
+        addresses: [SocketAddress], ports: ClosedRange<UInt16> = Self.allPorts,
+        excluding: Set<UInt16> = []
+    ) {
+        var unique: [SocketAddress] = []
+        for address in addresses {
+            var host = address
+            host.port = 0
+            if !unique.contains(host) { unique.append(host) }
+        }
+        self.addresses = .list(unique)
+        self.ports = ports
+        self.excludedPorts = excluding
+    }
+
+    var addressCount: Int {
+        switch addresses {
+        case .loopback: Loopback.addressCount
+        case .list(let list): list.count
+        }
+    }
+
+    var isIPv6: Bool? {
+        switch addresses {
+        case .loopback: false
+        case .list(let list): list.first?.isIPv6
+        }
+    }
+
+    var isMixed: Bool {
+        guard case .list(let list) = addresses else { return false }
+        return list.contains { $0.isIPv6 != list[0].isIPv6 }
+    }
+
+    /// - Precondition: `index` is below `addressCount`.
+    @inline(__always)
+    func address(at index: Int, port: UInt16) -> SocketAddress {
+        switch addresses {
+        case .loopback(let first):
+            let wrapped = first + index
+            let place = wrapped < Loopback.addressCount ? wrapped : wrapped - Loopback.addressCount
+            return SocketAddress(ipv4: Loopback.address(at: place), port: port)
+        case .list(let list):
+            var address = list[index]
+            address.port = port
+            return address
+        }
+    }
+}
+
+/// The usable part of 127.0.0.0/8 as a row: 127.1.0.0/16 and up, since servers live below it.
+enum Loopback {
+    private static let perBlock = 254
+    /// /24 blocks from 127.1.0.0 to 127.255.255.0, without network and broadcast-like ends.
+    static let addressCount = 255 * 256 * perBlock
+
+    @inline(__always)
+    static func address(at index: Int) -> UInt32 {
+        let (block, host) = index.quotientAndRemainder(dividingBy: perBlock)
+        return 0x7f01_0000 + UInt32(block) << 8 + UInt32(host) + 1
+    }
+}

@@ -1,0 +1,54 @@
+// The seam between the circle and the kernel, and what every backend promises.
+
+/// A kernel interface that carries out operations for one worker.
+///
+/// What a handler may rely on, on every backend (each number is a contract test):
+///
+/// 1. Every operation is answered with the same ``ConnectionID``: `connect` by `.connected` or
+///    `.closed`, `arm` by `.received` or `.closed`, `send` by `.sent` or `.closed`, `close` and
+///    `abort` by `.closed`.
+/// 2. Nothing is reported for a connection after its `.closed`, and `.closed` comes exactly once.
+/// 3. A buffer given out by `.received` is owed back exactly once, by `send` or `release`; a buffer
+///    that was sent returns to the pool by itself.
+/// 4. A slot is used again only when nothing of it is in flight, with a new generation: an
+///    operation with an old id does nothing and is counted.
+/// 5. A connection that fails is a completion, never a throw.
+/// 6. Bytes arrive in the order in which they were sent, whole and once; sends of one connection
+///    keep their order, and short sends are continued by the backend.
+/// 7. `.received` comes only to an armed connection; `once` brings one and disarms.
+/// 8. Lack of buffers or of queue space delays, but loses nothing.
+///
+/// The thread backend keeps the same promises without this protocol: its circle runs once per
+/// connection (see `ThreadBackend.swift`).
+protocol Backend: ~Copyable {
+    /// Called on the worker's own thread, which alone uses the backend from then on.
+    init(_ setup: WorkerSetup) throws(SystemError)
+
+    var counters: Counters { get }
+    /// What this kernel lacks, and what is done instead; empty when nothing is missing.
+    var fallbacks: [String] { get }
+
+    /// Takes every queued operation and leaves the queue empty.
+    mutating func submit(_ operations: inout OperationQueue) throws(SystemError)
+
+    /// Enters the kernel and fills `batch` with what has completed. Returns early, perhaps with an
+    /// empty batch, at `deadline` (`nil`: waits without end) or when the worker is woken.
+    ///
+    /// - Throws: only when the backend itself is unusable.
+    mutating func reap(
+        into batch: inout CompletionBatch, until deadline: MonotonicTime?) throws(SystemError)
+}
+
+/// What a worker hands to its backend. The table and the pool outlive the backend.
+struct WorkerSetup: Sendable {
+    let limits: Limits
+    let idleMode: IdleMode
+    let features: URingFeatures
+    /// Listening sockets of this worker, non-blocking, kept open by the engine.
+    let listeners: [CInt]
+    /// Connections that may wait in one listener's queue.
+    let backlog: UInt32
+    let wake: WakeSignal
+    @safe nonisolated(unsafe) let table: ConnectionTable
+    @safe nonisolated(unsafe) let pool: BufferPool
+}

@@ -1,0 +1,487 @@
+// The epoll backend of one worker: edge-triggered, optimistic, bent to the completion shape.
+//
+// A descriptor is registered once, for reading and the peer's end, and never touched again unless a
+// send finds the socket full. A short read means that the socket is drained, so one message costs
+// one recv, one send and its share of one epoll_wait.
+
+import CLinux
+import Glibc
+
+@safe struct EpollBackend: Backend, ~Copyable {
+    typealias Slot = ConnectionTable.Slot
+
+    let setup: WorkerSetup
+    private let epoll: CInt
+    @safe private let events: UnsafeMutablePointer<epoll_event>
+    private let eventsMax: Int
+    private var table: ConnectionTable { setup.table }
+    private var pool: BufferPool { setup.pool }
+    private(set) var counters = Counters()
+    let fallbacks: [String] = []
+
+    /// Connections to look at in the next reap without waiting for an event: bytes may be left,
+    /// or they were armed while readable, or their connect failed at once, or they are to be closed.
+    private var ready: [ConnectionID] = []
+    private var readyHead = 0
+    /// Connections that found no buffer, oldest first.
+    private var starved: [ConnectionID] = []
+    /// `.sent` to report in the next reap.
+    private var sent: [ConnectionID] = []
+    private var sentHead = 0
+    /// The last reap made no system call.
+    private var skippedWait = false
+    /// Listeners that may have further connections to accept.
+    private var acceptable: [Bool]
+    private var acceptPausedUntil = MonotonicTime.zero
+
+    /// What an event is about, in its 64 bits of user data: a kind (8) like io_uring's.
+    private enum Tag {
+        static let listener: UInt64 = 1 << 56
+        static let wake: UInt64 = 2 << 56
+        static let kind: UInt64 = 0xff << 56
+    }
+
+    init(_ setup: WorkerSetup) throws(SystemError) {
+        let epoll = CInt(try kernelResult("epoll_create1", Int(CLinux_epoll_create())))
+        try EpollBackend.add(epoll, setup.wake.fd, CLinux_EPOLLIN, Tag.wake)
+        for (index, listener) in setup.listeners.enumerated() {
+            try EpollBackend.add(
+                epoll, listener, CLinux_EPOLLIN | CLinux_EPOLLET, Tag.listener | UInt64(index))
+        }
+        self.setup = setup
+        self.epoll = epoll
+        self.eventsMax = Int(min(setup.limits.completionsPerTurn, 1_024))
+        self.events = .allocate(capacity: eventsMax)
+        self.acceptable = Array(repeating: false, count: setup.listeners.count)
+        let expected = Int(min(setup.limits.connections, 4_096))
+        ready.reserveCapacity(expected)
+        sent.reserveCapacity(expected)
+    }
+
+    deinit {
+        unsafe table.forEachOpen { _, slot in
+            if unsafe slot.pointee.fd >= 0 { _ = unsafe CLinux_close(slot.pointee.fd) }
+        }
+        _ = CLinux_close(epoll)
+        unsafe events.deallocate()
+    }
+
+    private static func add(
+        _ epoll: CInt, _ fd: CInt, _ events: UInt32, _ data: UInt64
+    ) throws(SystemError) {
+        _ = try kernelResult(
+            "epoll_ctl", remedy: "see fs.epoll.max_user_watches",
+            Int(CLinux_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, events, data)))
+    }
+
+    // MARK: Backend
+
+    mutating func submit(_ operations: inout OperationQueue) throws(SystemError) {
+        for position in 0..<operations.count {
+            switch operations[position] {
+            case .connect(let id, let source, let destination):
+                startConnect(id, from: source, to: destination)
+            case .arm(let id, let once): arm(id, once: once)
+            case .send(let id, let buffer, let byteCount):
+                enqueueSend(id, buffer, byteCount: byteCount)
+            case .close(let id): closeRequested(id, abort: false)
+            case .abort(let id): closeRequested(id, abort: true)
+            }
+        }
+        operations.removeAll()
+    }
+
+    mutating func reap(
+        into batch: inout CompletionBatch, until deadline: MonotonicTime?) throws(SystemError)
+    {
+        batch.removeAll()
+        reportSent(into: &batch)
+        feedStarved()
+        // Sends were done in `submit`; their answers make a turn of their own, without a system
+        // call. Never two such turns in a row: events must not starve behind a streaming handler.
+        if batch.count > 0, !skippedWait {
+            skippedWait = true
+            return
+        }
+        skippedWait = false
+        try wait(until: hasReady || batch.count > 0 ? .zero : deadline, into: &batch)
+        if acceptable.contains(true) { acceptAll(into: &batch) }
+        serveReady(into: &batch)
+    }
+
+    private var hasReady: Bool {
+        readyHead < ready.count || sentHead < sent.count
+            || (acceptable.contains(true) && acceptPausedUntil <= .now)
+    }
+
+    private mutating func wait(
+        until deadline: MonotonicTime?, into batch: inout CompletionBatch) throws(SystemError)
+    {
+        var deadline = deadline
+        if acceptable.contains(true) { deadline = min(deadline ?? acceptPausedUntil, acceptPausedUntil) }
+        let timeout = deadline.map { Int64(min($0.nanoseconds(since: .now), 1 << 60)) } ?? -1
+        // One event brings at most two completions here: connected, and received or closed later.
+        let room = min(eventsMax, max(batch.room - 1, 1))
+        let result = unsafe CLinux_epoll_wait(epoll, events, CInt(room), timeout)
+        counters.entries += 1
+        if result < 0 {
+            guard result == -EINTR else {
+                throw SystemError(Errno(-result), call: "epoll_pwait2")
+            }
+            counters.entryRetries += 1
+            return
+        }
+        counters.reaped += UInt64(result)
+        for position in 0..<Int(result) {
+            let data = unsafe CLinux_epoll_data(events + position)
+            let mask = unsafe events[position].events
+            switch data & Tag.kind {
+            case Tag.listener: acceptable[Int(data & 0xffff_ffff)] = true
+            case Tag.wake: setup.wake.clear()
+            default: happened(UserData(rawValue: data).id, mask, into: &batch)
+            }
+        }
+    }
+
+    // MARK: Events
+
+    private mutating func happened(
+        _ id: ConnectionID, _ mask: UInt32, into batch: inout CompletionBatch
+    ) {
+        guard let slot = unsafe table.slot(id) else {
+            counters.staleCompletions += 1
+            return
+        }
+        if unsafe slot.pointee.state == .opening {
+            if batch.room < 2 { return makeReady(id) }
+            return unsafe finishConnect(id, slot, into: &batch)
+        }
+        if mask & CLinux_EPOLLOUT != 0, unsafe slot.pointee.sendHead != .none {
+            unsafe continueSends(id, slot)
+        }
+        if mask & (CLinux_EPOLLIN | CLinux_EPOLLRDHUP | CLinux_EPOLLHUP | CLinux_EPOLLERR) != 0 {
+            unsafe slot.pointee.flags.insert(.readable)
+            if mask & (CLinux_EPOLLRDHUP | CLinux_EPOLLHUP | CLinux_EPOLLERR) != 0 {
+                unsafe slot.pointee.flags.insert(.ended)
+            }
+            unsafe serve(id, slot, into: &batch)
+        }
+    }
+
+    /// Looks at the connections that need no event.
+    private mutating func serveReady(into batch: inout CompletionBatch) {
+        let end = ready.count
+        while readyHead < end, batch.room >= 2 {
+            let id = ready[readyHead]
+            readyHead += 1
+            guard let slot = unsafe table.slot(id) else { continue }
+            unsafe slot.pointee.flags.remove(.queued)
+            if unsafe slot.pointee.state == .opening {
+                unsafe finishConnect(id, slot, into: &batch)
+            } else {
+                unsafe serve(id, slot, into: &batch)
+            }
+        }
+        if readyHead == ready.count {
+            ready.removeAll(keepingCapacity: true)
+            readyHead = 0
+        }
+    }
+
+    private mutating func makeReady(_ id: ConnectionID) {
+        let slot = unsafe table.slots + Int(id.index)
+        if unsafe slot.pointee.flags.contains(.queued) { return }
+        unsafe slot.pointee.flags.insert(.queued)
+        ready.append(id)
+    }
+
+    /// Receives once for an armed, readable connection, or ends one that is to end.
+    private mutating func serve(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
+    ) {
+        if unsafe slot.pointee.state == .terminating { return unsafe finish(id, slot, into: &batch) }
+        guard unsafe slot.pointee.flags.isSuperset(of: [.armed, .readable]) else { return }
+        if batch.room < 2 { return makeReady(id) }
+        guard let buffer = pool.take() else {
+            if unsafe !slot.pointee.flags.contains(.starved) {
+                unsafe slot.pointee.flags.insert(.starved)
+                starved.append(id)
+                counters.bufferStarvations += 1
+            }
+            return
+        }
+        let result = unsafe CLinux_recv(
+            slot.pointee.fd, pool.address(of: buffer), Int(pool.byteCount), 0)
+        if result > 0 {
+            counters.bytesReceived += UInt64(result)
+            batch.append(.received(id, buffer, byteCount: UInt32(result)))
+            // A short read drained the socket: the next bytes bring a new edge. After the peer's
+            // end no further edge comes, so there it is read on until the end itself is read.
+            if result < Int(pool.byteCount), unsafe !slot.pointee.flags.contains(.ended) {
+                unsafe slot.pointee.flags.remove(.readable)
+            }
+            if unsafe slot.pointee.flags.contains(.once) {
+                unsafe slot.pointee.flags.subtract([.armed, .once])
+            } else if unsafe slot.pointee.flags.contains(.readable) {
+                makeReady(id)
+            }
+            return
+        }
+        pool.putBack(buffer)
+        switch result {
+        case 0: unsafe terminate(id, slot, code: -1, keepsSends: true)
+        case Int(-EAGAIN), Int(-EINTR):
+            unsafe slot.pointee.flags.remove(.readable)
+            return
+        default: unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
+        }
+        unsafe finish(id, slot, into: &batch)
+    }
+
+    private mutating func feedStarved() {
+        if starved.isEmpty || pool.freeCount == 0 { return }
+        let count = min(starved.count, Int(pool.freeCount))
+        for position in 0..<count {
+            let id = starved[position]
+            guard let slot = unsafe table.slot(id) else { continue }
+            unsafe slot.pointee.flags.remove(.starved)
+            makeReady(id)
+        }
+        starved.removeFirst(count)
+    }
+
+    // MARK: Opening
+
+    private mutating func acceptAll(into batch: inout CompletionBatch) {
+        if acceptPausedUntil > .now { return }
+        for index in acceptable.indices where acceptable[index] {
+            while batch.room >= 2 {
+                if table.openCount >= setup.limits.connections {
+                    // Full: the clients wait in the queue; look again when one has gone.
+                    acceptPausedUntil = .now.advanced(byNanoseconds: 100_000_000)
+                    break
+                }
+                let fd = CLinux_accept(
+                    setup.listeners[index],
+                    CLinux_SOCK_NONBLOCK | CLinux_SOCK_CLOEXEC)
+                if fd >= 0 {
+                    accepted(fd, into: &batch)
+                } else if fd == -EAGAIN {
+                    acceptable[index] = false
+                    break
+                } else if fd != -EINTR && fd != -ECONNABORTED {
+                    // EMFILE, ENFILE, ENOBUFS, ENOMEM: try again in 100 ms.
+                    counters.acceptFailures += 1
+                    acceptPausedUntil = .now.advanced(byNanoseconds: 100_000_000)
+                    break
+                }
+            }
+        }
+    }
+
+    private mutating func accepted(_ fd: CInt, into batch: inout CompletionBatch) {
+        guard let id = table.take(.open, fd: fd) else {
+            preconditionFailure("a slot must be free below the connection limit")
+        }
+        counters.accepted += 1
+        batch.append(.accepted(id))
+    }
+
+    private mutating func startConnect(
+        _ id: ConnectionID, from source: SocketAddress?, to destination: SocketAddress
+    ) {
+        let slot = unsafe table.slots + Int(id.index)
+        do throws(SystemError) {
+            let socket = try connectingSocket(
+                from: source, isIPv6: destination.isIPv6, nonBlocking: true)
+            let result = connectSocket(socket.fd, to: destination)
+            unsafe slot.pointee.fd = socket.release()
+            if result == 0 || result != -EINPROGRESS {
+                unsafe slot.pointee.closeCode = Int16(-result)
+                unsafe slot.pointee.flags.insert(.resolved)
+                return makeReady(id)
+            }
+            // On loopback the handshake is over already; then no event is needed to know it.
+            if isConnected(unsafe slot.pointee.fd) {
+                unsafe slot.pointee.flags.insert(.resolved)
+                return makeReady(id)
+            }
+            unsafe watch(id, slot, for: CLinux_EPOLLOUT)
+        } catch {
+            unsafe slot.pointee.closeCode = Int16(error.errno.code)
+            unsafe slot.pointee.flags.insert(.resolved)
+            makeReady(id)
+        }
+    }
+
+    private mutating func finishConnect(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
+    ) {
+        if unsafe !slot.pointee.flags.contains(.resolved) {
+            unsafe slot.pointee.closeCode = Int16(pendingError(of: slot.pointee.fd))
+        }
+        if unsafe slot.pointee.closeCode == 0 {
+            unsafe slot.pointee.state = .open
+            counters.connected += 1
+            batch.append(.connected(id))
+        } else {
+            let code = unsafe slot.pointee.closeCode
+            unsafe terminate(id, slot, code: code, keepsSends: false)
+            unsafe finish(id, slot, into: &batch)
+        }
+    }
+
+    // MARK: Operations on open connections
+
+    private mutating func arm(_ id: ConnectionID, once: Bool) {
+        guard let slot = unsafe liveSlot(id) else { return }
+        if unsafe slot.pointee.flags.contains(.armed) {
+            if !once { unsafe slot.pointee.flags.remove(.once) }
+            return
+        }
+        unsafe slot.pointee.flags.insert(once ? [.armed, .once] : .armed)
+        if unsafe !slot.pointee.flags.contains(.watched) {
+            // Registering reports at once what has arrived before.
+            unsafe watch(id, slot, for: CLinux_EPOLLIN | CLinux_EPOLLRDHUP)
+        } else if unsafe slot.pointee.flags.contains(.readable) {
+            makeReady(id)
+        }
+    }
+
+    /// Registers or changes what epoll reports; the connection ends when the kernel refuses.
+    private mutating func watch(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, for events: UInt32
+    ) {
+        let isNew = unsafe !slot.pointee.flags.contains(.watched)
+        let result = unsafe CLinux_epoll_ctl(
+            epoll, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, slot.pointee.fd,
+            events | CLinux_EPOLLET, UserData(.poll, id).rawValue)
+        unsafe slot.pointee.flags.insert(.watched)
+        if result < 0 {
+            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM.
+            unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
+            makeReady(id)
+        }
+    }
+
+    private mutating func closeRequested(_ id: ConnectionID, abort: Bool) {
+        guard let slot = unsafe table.slot(id) else {
+            counters.staleOperations += 1
+            return
+        }
+        if abort {
+            if unsafe slot.pointee.fd >= 0 { _ = CLinux_set_abortive_close(unsafe slot.pointee.fd) }
+            unsafe dropSends(slot)
+        }
+        unsafe terminate(id, slot, code: 0, keepsSends: !abort)
+        makeReady(id)
+    }
+
+    @inline(__always)
+    private mutating func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {
+        if let slot = unsafe table.slot(id), unsafe slot.pointee.state == .open {
+            return unsafe slot
+        }
+        counters.staleOperations += 1
+        return nil
+    }
+
+    // MARK: Sending
+
+    private mutating func enqueueSend(_ id: ConnectionID, _ buffer: Buffer, byteCount: UInt32) {
+        guard let slot = unsafe liveSlot(id) else {
+            pool.putBack(buffer)
+            return
+        }
+        unsafe pool.pending[Int(buffer.index)] = .init(
+            offset: 0, byteCount: byteCount, next: .none)
+        if unsafe slot.pointee.sendHead == .none {
+            unsafe slot.pointee.sendHead = buffer
+            unsafe slot.pointee.sendTail = buffer
+            unsafe continueSends(id, slot)
+        } else {
+            unsafe pool.pending[Int(slot.pointee.sendTail.index)].next = buffer
+            unsafe slot.pointee.sendTail = buffer
+        }
+    }
+
+    /// Sends what is queued until the socket is full; only then EPOLLOUT is asked for.
+    private mutating func continueSends(_ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>) {
+        while unsafe slot.pointee.sendHead != .none {
+            let buffer = unsafe slot.pointee.sendHead
+            let pending = unsafe pool.pending + Int(buffer.index)
+            let result = unsafe CLinux_send(
+                slot.pointee.fd, pool.address(of: buffer) + Int(pending.pointee.offset),
+                Int(pending.pointee.byteCount), 0)
+            if result == Int(-EAGAIN) {
+                counters.blockedSends += 1
+                return unsafe watch(
+                    id, slot, for: CLinux_EPOLLIN | CLinux_EPOLLRDHUP | CLinux_EPOLLOUT)
+            }
+            if result < 0 {
+                if result == Int(-EINTR) { continue }
+                unsafe dropSends(slot)
+                unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
+                return makeReady(id)
+            }
+            counters.bytesSent += UInt64(result)
+            let remaining = unsafe pending.pointee.byteCount
+            if UInt32(result) < remaining {
+                counters.shortSends += 1
+                unsafe pending.pointee.offset += UInt32(result)
+                unsafe pending.pointee.byteCount -= UInt32(result)
+                continue
+            }
+            unsafe slot.pointee.sendHead = pending.pointee.next
+            pool.putBack(buffer)
+            sent.append(id)
+        }
+        unsafe slot.pointee.sendTail = .none
+        if unsafe slot.pointee.state == .terminating { makeReady(id) }
+    }
+
+    private mutating func reportSent(into batch: inout CompletionBatch) {
+        while sentHead < sent.count, batch.room >= 2 {
+            // A connection that was closed since has had its last word.
+            if unsafe table.slot(sent[sentHead]) != nil { batch.append(.sent(sent[sentHead])) }
+            sentHead += 1
+        }
+        if sentHead == sent.count {
+            sent.removeAll(keepingCapacity: true)
+            sentHead = 0
+        }
+    }
+
+    // MARK: Ending
+
+    private mutating func terminate(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, code: Int16, keepsSends: Bool
+    ) {
+        if unsafe slot.pointee.state != .terminating {
+            unsafe slot.pointee.closeCode = code
+            unsafe slot.pointee.state = .terminating
+        }
+        if !keepsSends { unsafe dropSends(slot) }
+    }
+
+    /// Closes the descriptor, once its queued sends are done.
+    private mutating func finish(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
+    ) {
+        if unsafe slot.pointee.sendHead != .none { return }
+        if unsafe slot.pointee.fd >= 0 { _ = CLinux_close(unsafe slot.pointee.fd) }
+        let reason = unsafe CloseReason(code: slot.pointee.closeCode)
+        table.release(id)
+        counters.closed += 1
+        batch.append(.closed(id, reason))
+    }
+
+    private func dropSends(_ slot: UnsafeMutablePointer<Slot>) {
+        while unsafe slot.pointee.sendHead != .none {
+            let buffer = unsafe slot.pointee.sendHead
+            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
+            pool.putBack(buffer)
+        }
+        unsafe slot.pointee.sendTail = .none
+    }
+}

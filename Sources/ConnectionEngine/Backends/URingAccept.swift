@@ -1,0 +1,115 @@
+// Accepting on io_uring: multishot into one ring's direct table at a time.
+
+import Glibc
+
+/// One listening socket and the accept request that serves it.
+struct URingAcceptor {
+    let listener: CInt
+    var ring = 0
+    var state = State.idle
+    /// Coarse time before which a failed accept is not tried again.
+    var pausedUntil: UInt32 = 0
+
+    enum State {
+        /// No request with the kernel: at the start, after an error, or because all rings are full.
+        case idle
+        case armed
+        /// The ring is nearly full: a cancel is on its way.
+        case cancelling
+    }
+}
+
+extension URingBackend {
+    /// Arms every idle acceptor that finds a ring with room.
+    mutating func armAcceptors() throws(SystemError) {
+        hasIdleAcceptor = false
+        for index in acceptors.indices where acceptors[index].state == .idle {
+            hasIdleAcceptor = true
+            if Int32(bitPattern: coarseTime &- acceptors[index].pausedUntil) < 0 { continue }
+            guard let ring = try ringWithRoom() else { continue }
+            try reserve(1, in: ring)
+            rings[ring].prepareAccept(
+                listener: acceptors[index].listener, index: UInt32(index),
+                multishot: features.contains(.multishotAccept), direct: layout.isDirect)
+            acceptors[index].ring = ring
+            acceptors[index].state = .armed
+        }
+    }
+
+    /// An accepting ring that can take what one entry brings at most, from each of its listeners.
+    private mutating func ringWithRoom() throws(SystemError) -> Int? {
+        if table.openCount >= layout.connections { return nil }
+        guard layout.isDirect else { return 0 }
+        for ring in 0..<layout.acceptRings {
+            let armed = acceptors.count { $0.state != .idle && $0.ring == ring }
+            if liveInRing[ring] + layout.acceptReserve * UInt32(armed + 1) <= layout.slotsPerRing {
+                while ring >= ringCount { try addRing() }
+                return ring
+            }
+        }
+        return nil
+    }
+
+    mutating func completeAccept(
+        _ completion: URing.Completion, ring: Int, into batch: inout CompletionBatch
+    ) throws(SystemError) {
+        let index = Int(completion.userData.id.index)
+        if completion.result >= 0 {
+            try accepted(completion.result, ring: ring, into: &batch)
+        } else if completion.result != -ECANCELED {
+            acceptFailed(-completion.result, index)
+        }
+        if !completion.isMore {
+            let wasSingle = !features.contains(.multishotAccept)
+            if acceptors[index].state == .armed, completion.result >= 0, !wasSingle {
+                counters.rearms += 1
+            }
+            acceptors[index].state = .idle
+            hasIdleAcceptor = true
+        } else if acceptors[index].state == .armed, isNearlyFull(ring) {
+            try reserve(1, in: ring)
+            rings[ring].prepareCancel(
+                UserData(.accept, index: UInt32(index)), completion.userData.id)
+            acceptors[index].state = .cancelling
+        }
+    }
+
+    private func isNearlyFull(_ ring: Int) -> Bool {
+        if table.openCount >= layout.connections { return true }
+        return layout.isDirect
+            && liveInRing[ring] + layout.acceptReserve > layout.slotsPerRing
+    }
+
+    private mutating func accepted(
+        _ result: Int32, ring: Int, into batch: inout CompletionBatch
+    ) throws(SystemError) {
+        let id: ConnectionID
+        if layout.isDirect {
+            let index = UInt32(ring) * layout.slotsPerRing + UInt32(result)
+            id = table.claim(index, .open)
+            liveInRing[ring] += 1
+        } else if let taken = table.take(.open, fd: result) {
+            id = taken
+        } else {
+            // More came than the worker may hold, before the cancel took effect.
+            closeDescriptor(result)
+            counters.acceptTableFull += 1
+            return
+        }
+        counters.accepted += 1
+        batch.append(.accepted(id))
+    }
+
+    private mutating func acceptFailed(_ code: CInt, _ index: Int) {
+        switch code {
+        case ENFILE where layout.isDirect:
+            counters.acceptTableFull += 1
+        case EINTR, ECONNABORTED, EAGAIN:
+            counters.rearms += 1
+        default:
+            // EMFILE, ENFILE, ENOBUFS, ENOMEM: the clients stay in the queue; try again in 100 ms.
+            counters.acceptFailures += 1
+            acceptors[index].pausedUntil = coarseTime &+ 100
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// How a connection waits for bytes on io_uring: cold by a poll, hot by a multishot receive.
+//
+// An armed receive keeps 864 bytes of kernel memory, a poll 256. So a connection begins cold; when
+// messages follow each other quickly it becomes hot, and cold again when it has been quiet.
+
+import Glibc
+
+/// Coarse units (about 1 ms) within which a second message makes a connection hot.
+private let hotWindow: UInt32 = 250
+/// Coarse units of silence that make it cold again.
+private let coldAfter: UInt32 = 1_000
+
+extension URingBackend {
+    /// Submits what lets the connection wait for its next bytes.
+    mutating func awaitBytes(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>
+    ) throws(SystemError) {
+        if unsafe slot.pointee.flags.contains(.once) {
+            // A receive holds a buffer until the answer comes; so only while there are plenty.
+            if pool.freeCount > pool.count / 2, setup.idleMode != .poll {
+                return unsafe try receive(id, slot, pollFirst: true)
+            }
+        } else if unsafe shouldBeHot(slot), unsafe try becomeHot(id, slot) {
+            return
+        }
+        let ring = layout.ring(of: id.index)
+        try reserve(1, in: ring)
+        unsafe rings[ring].preparePoll(id, target(id, slot))
+        unsafe slot.pointee.flags.insert(.polling)
+        unsafe slot.pointee.inFlight += 1
+    }
+
+    /// After bytes were delivered: waits for more, unless the handler wanted only these.
+    mutating func armAgain(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>
+    ) throws(SystemError) {
+        if unsafe slot.pointee.flags.contains(.once) {
+            unsafe slot.pointee.flags.subtract([.armed, .once])
+        } else {
+            unsafe try awaitBytes(id, slot)
+        }
+    }
+
+    @inline(__always)
+    mutating func deliver(
+        _ buffer: Buffer, byteCount: Int32, _ id: ConnectionID,
+        _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
+    ) {
+        counters.bytesReceived += UInt64(byteCount)
+        // The rate of arrivals decides before the newest one is noted.
+        if unsafe slot.pointee.flags.isDisjoint(with: [.hot, .once]) {
+            let last = unsafe slot.pointee.lastActive
+            if last != 0, coarseTime &- last < hotWindow, setup.idleMode == .adaptive {
+                unsafe slot.pointee.flags.insert(.busy)
+            }
+        }
+        unsafe slot.pointee.lastActive = max(coarseTime, 1)
+        batch.append(.received(id, buffer, byteCount: UInt32(byteCount)))
+    }
+
+    /// Submits one receive into a buffer of the pool, or parks the connection until one is free.
+    mutating func receive(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, pollFirst: Bool
+    ) throws(SystemError) {
+        guard let buffer = pool.take() else {
+            unsafe slot.pointee.flags.insert(.starved)
+            starved.append(id)
+            counters.bufferStarvations += 1
+            return
+        }
+        let ring = layout.ring(of: id.index)
+        try reserve(1, in: ring)
+        unsafe slot.pointee.receiveBuffer = buffer
+        unsafe slot.pointee.flags.insert(.receiving)
+        unsafe slot.pointee.inFlight += 1
+        unsafe rings[ring].prepareReceive(
+            id, target(id, slot), buffer: pool.address(of: buffer), byteCount: pool.byteCount,
+            pollFirst: pollFirst)
+    }
+
+    // MARK: Hot and cold
+
+    private func shouldBeHot(_ slot: UnsafeMutablePointer<Slot>) -> Bool {
+        guard features.contains(.multishotReceive) else { return false }
+        if setup.idleMode == .receive { return true }
+        return unsafe !slot.pointee.flags.isDisjoint(with: [.hot, .busy])
+    }
+
+    /// Arms a multishot receive.
+    ///
+    /// - Returns: `false` when there are too many hot connections or too few buffers.
+    private mutating func becomeHot(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>
+    ) throws(SystemError) -> Bool {
+        let ring = layout.ring(of: id.index)
+        if unsafe !slot.pointee.flags.contains(.hot) {
+            if hotConnections.count >= Int(setup.limits.hotConnections),
+                setup.idleMode == .adaptive
+            {
+                return false
+            }
+            if !prepareBuffers(ring) { return false }
+            unsafe slot.pointee.flags.insert(.hot)
+            counters.promotions += 1
+            if setup.idleMode == .adaptive { hotConnections.append(id) }
+        }
+        unsafe slot.pointee.flags.remove(.busy)
+        try reserve(1, in: ring)
+        unsafe rings[ring].prepareReceiveMultishot(id, target(id, slot))
+        unsafe slot.pointee.flags.insert(.receiving)
+        unsafe slot.pointee.inFlight += 1
+        return true
+    }
+
+    /// Every 300 ms or so: connections that have been quiet go back to a poll.
+    mutating func sweepHot() throws(SystemError) {
+        if coarseTime &- sweptAt < UInt32(hotSweepInterval >> 20) { return }
+        sweptAt = coarseTime
+        var kept = 0
+        for position in hotConnections.indices {
+            let id = hotConnections[position]
+            guard let slot = unsafe table.slot(id), unsafe slot.pointee.flags.contains(.hot)
+            else { continue }
+            if unsafe coarseTime &- slot.pointee.lastActive > coldAfter,
+                unsafe slot.pointee.state == .open
+            {
+                unsafe slot.pointee.flags.remove(.hot)
+                counters.demotions += 1
+                if unsafe slot.pointee.flags.contains(.receiving) {
+                    let ring = layout.ring(of: id.index)
+                    try reserve(1, in: ring)
+                    rings[ring].prepareCancel(UserData(.receiveMultishot, id), id)
+                }
+            } else {
+                hotConnections[kept] = id
+                kept += 1
+            }
+        }
+        hotConnections.removeSubrange(kept...)
+    }
+
+    // MARK: Buffers
+
+    /// Gives a ring its group of provided buffers, once.
+    private mutating func prepareBuffers(_ ring: Int) -> Bool {
+        if rings[ring].buffers != nil { return true }
+        let count = min(setup.limits.ringBuffers, pool.freeCount / 2)
+        if count < 2 { return false }
+        let rounded = UInt32(1) << (31 - UInt32(count.leadingZeroBitCount))
+        do throws(SystemError) {
+            try rings[ring].registerBuffers(count: rounded)
+        } catch {
+            return false
+        }
+        hasGroups = true
+        for _ in 0..<rounded {
+            if let buffer = pool.take() { provide(buffer, ring) }
+        }
+        return true
+    }
+
+    /// Returns a buffer: to the ring's group while that has room, else to the pool.
+    @inline(__always)
+    func giveBack(_ buffer: Buffer, ring: Int) {
+        if rings[ring].isGroupShort {
+            provide(buffer, ring)
+        } else {
+            pool.putBack(buffer)
+        }
+    }
+
+    @inline(__always)
+    private func provide(_ buffer: Buffer, _ ring: Int) {
+        unsafe rings[ring].provide(
+            buffer, at: pool.address(of: buffer), byteCount: pool.byteCount)
+    }
+
+    /// What handlers released lies in the pool: refills the groups that have run low.
+    mutating func refillGroups() {
+        for ring in 0..<ringCount where rings[ring].isGroupLow {
+            while rings[ring].isGroupShort, pool.freeCount > pool.count / 8,
+                let buffer = pool.take()
+            {
+                provide(buffer, ring)
+            }
+        }
+    }
+
+    /// Buffers have come back: lets parked connections receive again, oldest first.
+    mutating func feedStarved() throws(SystemError) {
+        var budget = pool.freeCount
+        for ring in 0..<ringCount {
+            // What handlers released lies in the pool; the groups take their share first.
+            while rings[ring].isGroupShort, budget > pool.count / 4,
+                let buffer = pool.take()
+            {
+                provide(buffer, ring)
+                budget -= 1
+            }
+        }
+        while starvedHead < starved.count {
+            let id = starved[starvedHead]
+            guard let slot = unsafe table.slot(id), unsafe slot.pointee.flags.contains(.starved)
+            else {
+                starvedHead += 1
+                continue
+            }
+            let isHot = unsafe slot.pointee.flags.contains(.hot)
+            let ring = layout.ring(of: id.index)
+            if isHot ? !rings[ring].hasBuffers : budget == 0 { break }
+            starvedHead += 1
+            unsafe slot.pointee.flags.remove(.starved)
+            if unsafe slot.pointee.state != .open { continue }
+            if isHot {
+                unsafe try awaitBytes(id, slot)
+            } else {
+                budget -= 1
+                unsafe try receive(id, slot, pollFirst: false)
+            }
+        }
+        if starvedHead == starved.count {
+            starved.removeAll(keepingCapacity: true)
+            starvedHead = 0
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// Plain sockets: listening ones, and connecting ones for backends that need a descriptor.
+
+import CLinux
+import Glibc
+
+/// An open TCP socket, closed when it goes out of scope.
+struct Socket: ~Copyable {
+    let fd: CInt
+
+    init(isIPv6: Bool, nonBlocking: Bool) throws(SystemError) {
+        let type =
+            CLinux_SOCK_STREAM | CLinux_SOCK_CLOEXEC
+            | (nonBlocking ? CLinux_SOCK_NONBLOCK : 0)
+        fd = try systemCall("socket") { socket(isIPv6 ? AF_INET6 : AF_INET, type, 0) }
+    }
+
+    deinit {
+        if fd >= 0 { _ = CLinux_close(fd) }
+    }
+
+    /// Gives the descriptor away; the caller closes it.
+    consuming func release() -> CInt {
+        let fd = self.fd
+        discard self
+        return fd
+    }
+
+    /// Opens a listening socket.
+    ///
+    /// - Parameter sharesPort: several workers listen on one port (SO_REUSEPORT), and the kernel
+    ///   spreads new connections over them.
+    /// - Throws: EADDRINUSE among others, with the remedy.
+    static func listening(
+        on address: SocketAddress, backlog: UInt32, sharesPort: Bool, nonBlocking: Bool
+    ) throws(SystemError) -> Socket {
+        let socket = try Socket(isIPv6: address.isIPv6, nonBlocking: nonBlocking)
+        try socket.setOption(SO_REUSEADDR, level: SOL_SOCKET, to: 1)
+        if sharesPort { try socket.setOption(SO_REUSEPORT, level: SOL_SOCKET, to: 1) }
+        // Accepted sockets inherit it: an answer does not wait for the peer's delayed ACK.
+        try socket.setOption(TCP_NODELAY, level: CInt(IPPROTO_TCP), to: 1)
+        try socket.bind(to: address)
+        _ = try systemCall("listen") { Glibc.listen(socket.fd, CInt(backlog)) }
+        return socket
+    }
+
+    func setOption(_ name: CInt, level: CInt, to value: CInt) throws(SystemError) {
+        _ = try systemCall("setsockopt") {
+            var value = value
+            return unsafe setsockopt(fd, level, name, &value, socklen_t(4))
+        }
+    }
+
+    func bind(to address: SocketAddress) throws(SystemError) {
+        let remedy =
+            "\(address) cannot be bound: choose another address or port, or end the process that"
+            + " has it (ss -ltnp)"
+        let result = unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
+            let base = storage.baseAddress!
+            unsafe address.write(to: base)
+            return unsafe Glibc.bind(
+                fd, base.assumingMemoryBound(to: sockaddr.self), address.kernelByteCount) == 0
+                ? 0 : errnoNow()
+        }
+        if result != 0 { throw SystemError(Errno(result), call: "bind", remedy: remedy) }
+    }
+
+    /// The address that the kernel bound it to.
+    func localAddress() throws(SystemError) -> SocketAddress {
+        var failure: CInt = 0
+        let address = unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) {
+            storage -> SocketAddress? in
+            let base = storage.baseAddress!
+            var length = socklen_t(32)
+            if unsafe getsockname(fd, base.assumingMemoryBound(to: sockaddr.self), &length) != 0 {
+                failure = errnoNow()
+                return nil
+            }
+            return unsafe SocketAddress(readingFrom: UnsafeRawPointer(base))
+        }
+        guard let address else { throw SystemError(Errno(failure), call: "getsockname") }
+        return address
+    }
+}
+
+/// Starts or makes a connection on `fd`: 0, or -errno (-EINPROGRESS on a non-blocking socket).
+func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
+        let base = storage.baseAddress!
+        unsafe address.write(to: base)
+        let result = unsafe Glibc.connect(
+            fd, base.assumingMemoryBound(to: sockaddr.self), address.kernelByteCount)
+        return result == 0 ? 0 : -errnoNow()
+    }
+}
+
+/// The error that a non-blocking connect ended with; 0 when it succeeded.
+func pendingError(of fd: CInt) -> CInt {
+    var code: CInt = 0
+    var length = socklen_t(4)
+    let result = unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length)
+    return result == 0 ? code : errnoNow()
+}
+
+/// Whether a non-blocking connect has succeeded already.
+func isConnected(_ fd: CInt) -> Bool {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
+        let base = storage.baseAddress!
+        var length = socklen_t(32)
+        return unsafe getpeername(
+            fd, base.assumingMemoryBound(to: sockaddr.self), &length) == 0
+    }
+}
+
+/// A socket for an outgoing connection, bound to `source` when there is one.
+func connectingSocket(
+    from source: SocketAddress?, isIPv6: Bool, nonBlocking: Bool
+) throws(SystemError) -> Socket {
+    let socket = try Socket(isIPv6: isIPv6, nonBlocking: nonBlocking)
+    if let source {
+        // A source port that an earlier run left in TIME_WAIT may be used again.
+        try socket.setOption(SO_REUSEADDR, level: SOL_SOCKET, to: 1)
+        try socket.bind(to: source)
+    }
+    return socket
+}
+
+/// Raises the soft descriptor limit of this process to the hard one.
+///
+/// - Returns: the limit now in force.
+@discardableResult
+public func raiseDescriptorLimit() -> UInt64 {
+    var soft: UInt64 = 0
+    var hard: UInt64 = 0
+    guard unsafe CLinux_getrlimit_nofile(&soft, &hard) >= 0 else { return 1_024 }
+    if soft < hard, CLinux_setrlimit_nofile(hard, hard) >= 0 { return hard }
+    return soft
+}

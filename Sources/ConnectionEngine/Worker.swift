@@ -1,0 +1,84 @@
+// The circle: submit, reap, handle, until told to stop.
+
+import Synchronization
+
+/// One thread, one backend, one handler (io_uring and epoll).
+struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
+    private var backend: B
+    private var handler: H
+    private var operations: OperationQueue
+    private var completions: CompletionBatch
+    private let status: WorkerStatus
+    private let setup: WorkerSetup
+
+    /// - Precondition: called on the thread that will run it (a ring has a single issuer).
+    init(_ setup: WorkerSetup, status: WorkerStatus, handler: consuming H) throws(SystemError) {
+        self.backend = try B(setup)
+        self.handler = handler
+        self.completions = CompletionBatch(capacity: Int(setup.limits.completionsPerTurn))
+        self.operations = OperationQueue(
+            capacity: 4 * Int(setup.limits.completionsPerTurn), table: setup.table,
+            pool: setup.pool)
+        self.status = status
+        self.setup = setup
+    }
+
+    /// Runs the circle until `stop` is set or the handler stops its worker.
+    ///
+    /// - Throws: only when the backend is unusable. A connection that fails is a completion.
+    mutating func run(until stop: StopFlag) throws(SystemError) {
+        status.publish(backend.counters, fallbacks: backend.fallbacks)
+        handler.start(&operations)
+        var published = MonotonicTime.now
+        var turns: UInt64 = 0
+        while !stop.isSet && !operations.isStopRequested {
+            try backend.submit(&operations)
+            try backend.reap(into: &completions, until: handler.nextDue)
+            completions.reapedAt = .now
+            handler.handle(completions, &operations)
+            turns += 1
+            if completions.reapedAt.nanoseconds(since: published) > WorkerStatus.interval {
+                published = completions.reapedAt
+                publish(turns)
+            }
+        }
+        publish(turns)
+    }
+
+    private func publish(_ turns: UInt64) {
+        var counters = backend.counters
+        counters.turns = turns
+        counters.queueGrowths = operations.growths
+        status.publish(counters, fallbacks: nil)
+    }
+}
+
+/// What other threads may see of a worker.
+final class WorkerStatus: Sendable {
+    /// Nanoseconds between two publications of the counters.
+    static let interval: UInt64 = 10_000_000
+
+    private struct State {
+        var counters = Counters()
+        var fallbacks: [String] = []
+        var failure: SystemError?
+    }
+
+    private let state = Mutex(State())
+
+    /// Called by the worker, about a hundred times a second.
+    func publish(_ counters: Counters, fallbacks: [String]?) {
+        state.withLock {
+            $0.counters = counters
+            if let fallbacks { $0.fallbacks = fallbacks }
+        }
+    }
+
+    func fail(_ error: SystemError) {
+        state.withLock { $0.failure = error }
+    }
+
+    var counters: Counters { state.withLock { $0.counters } }
+    var fallbacks: [String] { state.withLock { $0.fallbacks } }
+    var failure: SystemError? { state.withLock { $0.failure } }
+}
