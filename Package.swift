@@ -30,6 +30,7 @@ let package = Package(
         .target(
             name: "ConnectionBench",
             dependencies: [
+                "CLinux",
                 "ConnectionEngine",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],

@@ -91,6 +91,14 @@ public final class Engine: Sendable {
         }
     }
 
+    /// What made a backend unusable, if one is; its worker has ended then.
+    public var failure: SystemError? {
+        for worker in workers {
+            if let failure = worker.status.failure { return failure }
+        }
+        return nil
+    }
+
     /// What all workers did so far; at most 10 ms old for a worker that takes turns.
     public var counters: Counters {
         var sum = Counters()

@@ -1,1 +1,32 @@
-@main struct Main { static func main() {} }
+// The entry: a command of the user, or a child process of a run.
+
+import ArgumentParser
+import ConnectionBench
+import Glibc
+
+@main
+struct Main {
+    static func main() {
+        // A child is started by a run with this one argument, and never by a person.
+        if CommandLine.arguments.dropFirst().elementsEqual([childArgument]) {
+            exit(ChildMain.run())
+        }
+        UringBench.main()
+    }
+}
+
+struct UringBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "uring-bench",
+        abstract: "How many TCP connections can this machine hold, and what does each cost?",
+        discussion: """
+            Opens connections on loopback up to N in steps, and measures at each step: connect
+            rate, echo latency at a fixed rate, processor time, and memory per connection.
+
+            Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output not
+            writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
+            """,
+        version: toolVersion, subcommands: [RunCommand.self], defaultSubcommand: RunCommand.self)
+}
+
+let toolVersion = "0.1.0"

@@ -13,11 +13,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -75,6 +77,17 @@ static const uint32_t CLinux_EPOLLEXCLUSIVE = 1u << 28; // Linux 4.5
 
 static inline int CLinux_eventfd(void) {
     return (int)CLinux_result(syscall(SYS_eventfd2, 0, EFD_CLOEXEC));
+}
+
+/// Anonymous memory that a child process inherits by its descriptor (memfd_create(2), no flags).
+static inline int CLinux_memfd(const char *name) {
+    return (int)CLinux_result(syscall(SYS_memfd_create, name, 0));
+}
+
+/// signalfd4(2), non-blocking and closed on exec.
+static inline int CLinux_signalfd(const sigset_t *mask) {
+    return (int)CLinux_result(
+        syscall(SYS_signalfd4, -1, mask, 8, SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
 /// recv(2), send(2), shutdown(2), connect(2) and close(2) as -errno or the result: the hot path of

@@ -1,5 +1,7 @@
 // What a loopback connection costs in memory with each backend, term by term.
 
+import ConnectionEngine
+
 /// A prediction from measured sizes, with both ends on this machine and all of them idle.
 ///
 /// The sizes were measured on Linux 6.18, x86_64, as bytes of slab pages per object. They differ a
@@ -13,12 +15,12 @@ public struct ConnectionCost: Codable, Hashable, Sendable {
         public let origin: String
     }
 
-    public let backend: BackendName
+    public let backend: BackendKind
     public let terms: [Term]
 
     public var bytesPerConnection: Int { terms.reduce(0) { $0 + $1.bytes * $1.count } }
 
-    public init(_ backend: BackendName) {
+    public init(_ backend: BackendKind) {
         self.backend = backend
         switch backend {
         case .uring: terms = Self.ofEvery + [Self.armedPoll, Self.resourceNode, Self.userState]

@@ -1,5 +1,7 @@
 // What the machine allows before anything is started: each wall as a number of connections.
 
+import ConnectionEngine
+
 /// The walls in front of a run with both ends on this machine.
 ///
 /// Assumes that the soft limit of open files is raised to the hard one, which needs no privilege.
@@ -18,7 +20,7 @@ public struct Preflight: Codable, Hashable, Sendable {
     /// Mappings of a pthread: stack, guard page, and now and then a malloc arena. Measured.
     static let mapsPerThread = 2.01
 
-    public let backend: BackendName
+    public let backend: BackendKind
     /// Every wall that is known, the nearest first. Never empty.
     public let walls: [Wall]
     public let cost: ConnectionCost
@@ -35,7 +37,7 @@ public struct Preflight: Codable, Hashable, Sendable {
     ///   - memoryAvailableBytes: `MemAvailable`, read now.
     ///   - portCapacity: ``TuplePlan/capacity`` of the plan to be run.
     public init(
-        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendName, portCapacity: Int
+        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, portCapacity: Int
     ) {
         self.backend = backend
         self.memoryAvailableBytes = memoryAvailableBytes
@@ -117,7 +119,7 @@ extension Preflight {
         ]
     }
 
-    private static func files(_ facts: HostFacts, _ backend: BackendName) -> [Wall] {
+    private static func files(_ facts: HostFacts, _ backend: BackendKind) -> [Wall] {
         var walls: [Wall] = []
         if let hard = openFiles(facts) {
             let usable = max(0, hard - spareDescriptors)
@@ -208,7 +210,7 @@ extension Preflight {
         Int(Double(max(0, maps - spareMaps)) / mapsPerThread)
     }
 
-    private static func socketsPerProcess(_ facts: HostFacts, _ backend: BackendName) -> Int? {
+    private static func socketsPerProcess(_ facts: HostFacts, _ backend: BackendKind) -> Int? {
         guard backend != .uring else { return nil }
         var bounds = openFiles(facts).map { [max(0, $0 - spareDescriptors)] } ?? []
         if backend == .threads, let maps = facts.mapsPerProcessMax {

@@ -1,5 +1,6 @@
 // The walls of made-up machines, with exact numbers.
 
+import ConnectionEngine
 import Testing
 
 @testable import ConnectionBench
@@ -25,7 +26,7 @@ private func developmentMachine() -> HostFacts {
 }
 
 private func preflight(
-    _ backend: BackendName, _ facts: HostFacts = developmentMachine(),
+    _ backend: BackendKind, _ facts: HostFacts = developmentMachine(),
     available: Int = 25_020_981_248, ports: Int = 1_000_000_000
 ) -> Preflight {
     Preflight(
@@ -39,8 +40,8 @@ extension Preflight {
 }
 
 @Suite struct PreflightTests {
-    @Test("a connection's memory is the sum of its terms", arguments: BackendName.allCases)
-    func cost(backend: BackendName) {
+    @Test("a connection's memory is the sum of its terms", arguments: BackendKind.allCases)
+    func cost(backend: BackendKind) {
         let expected =
             switch backend {
             case .uring: 2 * 3_829 + 144 + 256 + 2 * 32 + 2 * 64
@@ -186,7 +187,7 @@ extension Preflight {
     func noSpareDescriptors() {
         var facts = developmentMachine()
         facts.openFilesHard = .at(64)
-        for backend in BackendName.allCases {
+        for backend in BackendKind.allCases {
             #expect(preflight(backend, facts).binding.connectionsMax == 0)
         }
         #expect(preflight(.epoll, facts).processesPerSide(for: 1) == nil)
@@ -194,7 +195,7 @@ extension Preflight {
 
     @Test("of an unknown machine only ports and memory are known")
     func unknownMachine() {
-        for backend in BackendName.allCases {
+        for backend in BackendKind.allCases {
             let preflight = preflight(backend, HostFacts())
             #expect(Set(preflight.walls.map(\.resource)) == [.ports, .memory])
             #expect(preflight.processesPerSide(for: 500_000) == 1)
@@ -207,7 +208,7 @@ extension Preflight {
         facts.capabilities = 0
         facts.controlGroupPids = ControlGroupLimit(limit: .at(500), used: 100, path: "/g/pids.max")
         facts.controlGroupMemory = ControlGroupLimit(limit: .at(1), used: 0, path: "/g/memory.max")
-        for backend in BackendName.allCases {
+        for backend in BackendKind.allCases {
             let lines = preflight(backend, facts, ports: 1).refusals(for: 1_000_000_000)
             #expect(lines.count >= 5)
             for line in lines {
@@ -217,8 +218,8 @@ extension Preflight {
         }
     }
 
-    @Test("this machine has a nearest wall for every backend", arguments: BackendName.allCases)
-    func smoke(backend: BackendName) throws {
+    @Test("this machine has a nearest wall for every backend", arguments: BackendKind.allCases)
+    func smoke(backend: BackendKind) throws {
         let preflight = Preflight(
             facts: .read(), memoryAvailableBytes: try KernelMemory.memAvailable(),
             backend: backend, portCapacity: 1_000_000)

@@ -1,0 +1,76 @@
+// What a load client is told to do, one command at a time.
+
+import ConnectionEngine
+import Synchronization
+
+/// A phase of the load. Every command is done by each worker for its own share.
+enum LoadCommand: Codable, Sendable {
+    /// Opens connections until `target` exist.
+    case ramp(target: Int)
+    /// Sends at a fixed rate over all connections in turn, whatever the answers do.
+    case probe(requestsPerSecond: Double, startNanoseconds: UInt64, durationNanoseconds: UInt64)
+    /// Echoes once on every connection, `window` at a time.
+    case sweep
+    /// Ends all connections: with a reset, or in order.
+    case close(reset: Bool)
+}
+
+/// What a worker says of a command that is done.
+struct LoadReport: Codable, Sendable {
+    var connectLatency = SparseHistogram()
+    var echoLatency = SparseHistogram()
+    /// Requests that were due, sent and answered in the probe.
+    var due = 0
+    var sent = 0
+    var answered = 0
+    /// Requests that the histogram holds with "at least so long", because no answer came in time.
+    var censored = 0
+    /// Connections that have never echoed.
+    var neverEchoed = 0
+    /// When every 1,000th connection of this worker came to exist.
+    var rampMarksNanoseconds: [UInt64] = []
+    /// Connects that failed, by errno.
+    var failures: [Int32: Int] = [:]
+    /// The ramp was given up: too many failures.
+    var gaveUp = false
+}
+
+/// Hands commands from a control thread to a handler, and reports back.
+final class LoadMailbox: Sendable {
+    private struct State {
+        var command: LoadCommand?
+        var report: LoadReport?
+    }
+
+    private let state = Mutex(State())
+    /// Raised with every command; a handler looks at it each turn without taking the lock.
+    private let number = Atomic<Int>(0)
+
+    var newest: Int { number.load(ordering: .acquiring) }
+
+    func post(_ command: LoadCommand) {
+        state.withLock {
+            $0.command = command
+            $0.report = nil
+        }
+        number.add(1, ordering: .releasing)
+    }
+
+    func takeCommand() -> LoadCommand? {
+        state.withLock { state in
+            defer { state.command = nil }
+            return state.command
+        }
+    }
+
+    func deliver(_ report: LoadReport) {
+        state.withLock { $0.report = report }
+    }
+
+    func takeReport() -> LoadReport? {
+        state.withLock { state in
+            defer { state.report = nil }
+            return state.report
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// Live figures of workers in shared memory: written by a worker once per turn, read by anyone.
+
+import CLinux
+import ConnectionEngine
+import Glibc
+import Synchronization
+
+/// The rows of all workers of one run, in memory that parent and children share.
+///
+/// Each figure has one writer. A reader sees each figure whole, but not several at one instant.
+final class Scoreboard: @unchecked Sendable {
+    enum Figure: Int, CaseIterable {
+        /// Connections that exist now.
+        case open
+        /// Connections that came to exist.
+        case opened
+        /// Connections that ended, by whatever cause.
+        case closed
+        /// Connects that failed.
+        case failed
+        /// Connections that ended though nobody asked.
+        case lost
+        /// errno of the newest failure; 0: none.
+        case lastError
+        /// Answers received in full (client), or pieces echoed (server).
+        case echoes
+        /// Answers with a wrong byte.
+        case wrong
+        /// Connects, or requests, on their way.
+        case inFlight
+        /// When the first connect was asked for, and when the newest connection came to exist.
+        case firstOpenAt
+        case lastOpenAt
+        /// The number of the newest command that is done.
+        case commandDone
+        /// The longest time between two turns, while there was work.
+        case turnGapMax
+    }
+
+    /// 32 figures of 8 bytes: rows of different writers share no cache line.
+    private static let rowByteCount = 256
+    private let base: UnsafeMutableRawPointer
+    let rowCount: Int
+    let fd: CInt
+
+    /// Makes the memory; `fd` can be handed to a child.
+    convenience init(rowCount: Int) throws(SystemError) {
+        let fd = CLinux_memfd("scoreboard")
+        guard fd >= 0, ftruncate(fd, rowCount * Scoreboard.rowByteCount) == 0 else {
+            throw SystemError(Errno(errno), call: "memfd_create")
+        }
+        try self.init(fd: fd, rowCount: rowCount)
+    }
+
+    /// Maps memory that another process made.
+    init(fd: CInt, rowCount: Int) throws(SystemError) {
+        let byteCount = rowCount * Scoreboard.rowByteCount
+        guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
+            memory != MAP_FAILED
+        else { throw SystemError(Errno(errno), call: "mmap") }
+        base = memory
+        self.rowCount = rowCount
+        self.fd = fd
+    }
+
+    deinit {
+        munmap(base, rowCount * Scoreboard.rowByteCount)
+        close(fd)
+    }
+
+    func row(_ index: Int) -> Row {
+        precondition(index >= 0 && index < rowCount, "row \(index) of \(rowCount)")
+        return Row(base: base + index * Scoreboard.rowByteCount, board: self)
+    }
+
+    /// The sum of a figure over some rows.
+    func sum(_ figure: Figure, rows: Range<Int>) -> Int {
+        rows.reduce(0) { $0 + row($1)[figure] }
+    }
+
+    func max(_ figure: Figure, rows: Range<Int>) -> Int {
+        rows.reduce(0) { Swift.max($0, row($1)[figure]) }
+    }
+
+    /// One worker's figures.
+    struct Row: @unchecked Sendable {
+        fileprivate let base: UnsafeMutableRawPointer
+        /// Keeps the memory mapped.
+        private let board: Scoreboard
+
+        fileprivate init(base: UnsafeMutableRawPointer, board: Scoreboard) {
+            self.base = base
+            self.board = board
+        }
+
+        subscript(figure: Figure) -> Int {
+            get { pointer(figure).pointee.load(ordering: .relaxed) }
+            nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
+        }
+
+        private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {
+            (base + figure.rawValue * 8).assumingMemoryBound(to: Atomic<Int>.self)
+        }
+    }
+}

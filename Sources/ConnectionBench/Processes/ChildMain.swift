@@ -1,0 +1,112 @@
+// The life of a child process: take the set-up, run an engine, do commands, end with the parent.
+
+import CLinux
+import ConnectionEngine
+import Glibc
+
+/// The entry point of a server or client process.
+///
+/// The parent hands over the control channel as descriptor 3 and the scoreboard as descriptor 4.
+public enum ChildMain {
+    static let controlFD: CInt = 3
+    static let scoreboardFD: CInt = 4
+
+    /// - Returns: the exit code.
+    public static func run() -> CInt {
+        // Ctrl-C on the terminal reaches the whole group; only the parent decides what it means.
+        signal(SIGINT, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        // Whatever ends the parent ends the child: nothing may be left behind.
+        _ = CLinux_set_parent_death_signal(SIGKILL)
+        guard getppid() != 1 else { return 1 }
+        let channel = ControlChannel(fd: controlFD)
+        do {
+            switch try channel.receive(ParentMessage.self, milliseconds: 60_000) {
+            case .server(let setup, let listen):
+                try serve(setup, listen, channel)
+            case .client(let setup, let plan, let settings):
+                try load(setup, plan, settings, channel)
+            case .load, .counters, .finish, nil:
+                return 1
+            }
+            return 0
+        } catch let error as ControlError where error == .closed {
+            // The parent has ended; there is nobody to tell.
+            return 1
+        } catch {
+            try? channel.send(ChildMessage.failed("\(error)"))
+            return 1
+        }
+    }
+
+    private static func serve(
+        _ setup: EngineSetup, _ listen: [String], _ channel: ControlChannel
+    ) throws {
+        let board = try Scoreboard(fd: scoreboardFD, rowCount: setup.rowCount)
+        let addresses = listen.compactMap { SocketAddress($0) }
+        let engine = try Engine(setup.configuration(listen: addresses)) { worker in
+            EchoServerHandler(row: board.row(setup.firstRow + worker))
+        }
+        try channel.send(
+            ChildMessage.ready(listening: engine.listeningAddresses.map(\.description)))
+        try obey(channel, engine, mailboxes: [], rows: [])
+    }
+
+    private static func load(
+        _ setup: EngineSetup, _ planSetup: PlanSetup, _ settings: LoadSettings,
+        _ channel: ControlChannel
+    ) throws {
+        let board = try Scoreboard(fd: scoreboardFD, rowCount: setup.rowCount)
+        let plan = try TuplePlan(
+            connections: planSetup.connections,
+            sources: SourceRange(seed: planSetup.seed, excluding: Set(planSetup.excludedPorts)),
+            destinations: planSetup.destinations.compactMap { SocketAddress($0) }
+        ).slice(planSetup.part, of: planSetup.parts)
+        let mailboxes = (0..<setup.workers).map { _ in LoadMailbox() }
+        let rows = (0..<setup.workers).map { board.row(setup.firstRow + $0) }
+        let engine = try Engine(setup.configuration(listen: [])) { worker in
+            LoadClient(
+                plan: plan.slice(worker, of: setup.workers), settings: settings,
+                mailbox: mailboxes[worker], row: rows[worker],
+                worker: (
+                    index: planSetup.part * setup.workers + worker,
+                    count: planSetup.parts * setup.workers
+                ))
+        }
+        try channel.send(ChildMessage.ready(listening: []))
+        try obey(channel, engine, mailboxes: mailboxes, rows: rows)
+    }
+
+    /// Does what the parent says, until it says the end.
+    private static func obey(
+        _ channel: ControlChannel, _ engine: Engine, mailboxes: [LoadMailbox],
+        rows: [Scoreboard.Row]
+    ) throws {
+        var isBusy = false
+        while true {
+            // While a command runs its end is looked for 500 times a second.
+            let message = try channel.receive(
+                ParentMessage.self, milliseconds: isBusy ? 2 : 200)
+            switch message {
+            case nil: break
+            case .load(let commands):
+                for (mailbox, command) in zip(mailboxes, commands) { mailbox.post(command) }
+                engine.wake()
+                isBusy = true
+            case .counters:
+                try channel.send(
+                    ChildMessage.counters(engine.counters, fallbacks: engine.fallbacks))
+            case .finish:
+                engine.stop()
+                return try engine.join()
+            case .server, .client:
+                throw ControlError.malformed("a second set-up")
+            }
+            if let failure = engine.failure { throw failure }
+            if isBusy, zip(mailboxes, rows).allSatisfy({ $0.newest == $1[.commandDone] }) {
+                isBusy = false
+                try channel.send(ChildMessage.loaded(mailboxes.compactMap { $0.takeReport() }))
+            }
+        }
+    }
+}

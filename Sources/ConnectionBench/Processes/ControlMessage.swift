@@ -1,0 +1,65 @@
+// What a run and its child processes say to each other: one JSON object per line.
+
+import ConnectionEngine
+
+/// An engine's set-up as it travels to a child.
+struct EngineSetup: Codable, Sendable {
+    var backend: BackendKind
+    var workers: Int
+    /// Connections that each worker must be able to hold.
+    var connectionsPerWorker: Int
+    var bufferByteCount: Int
+    var buffersPerWorker: Int
+    var idleMode: IdleMode
+    /// Worker `i` runs on `processors[i % count]`; empty: anywhere.
+    var processors: [UInt32]
+    var maskedFeatures: UInt32
+    /// The first of this process's rows in the scoreboard, one per worker.
+    var firstRow: Int
+    var rowCount: Int
+
+    /// - Parameter listen: addresses, dealt to the workers.
+    func configuration(listen: [SocketAddress]) -> Configuration {
+        var configuration = Configuration(backend: backend)
+        configuration.workers = workers
+        configuration.limits.connections = UInt32(connectionsPerWorker)
+        configuration.limits.bufferByteCount = UInt32(bufferByteCount)
+        configuration.limits.buffers = UInt32(buffersPerWorker)
+        configuration.idleMode = idleMode
+        configuration.processors = processors
+        configuration.maskedFeatures = URingFeatures(rawValue: maskedFeatures)
+        configuration.listen = listen
+        configuration.listenerSpread = .dealt
+        return configuration
+    }
+}
+
+/// The source ports and addresses of a client, as they travel to it.
+struct PlanSetup: Codable, Sendable {
+    var connections: Int
+    var seed: UInt64
+    var excludedPorts: [UInt16]
+    var destinations: [String]
+    /// This process's part of the plan.
+    var part: Int
+    var parts: Int
+}
+
+enum ParentMessage: Codable, Sendable {
+    case server(EngineSetup, listen: [String])
+    case client(EngineSetup, PlanSetup, LoadSettings)
+    /// One command per worker.
+    case load([LoadCommand])
+    case counters
+    /// End in order: stop the engine and exit.
+    case finish
+}
+
+enum ChildMessage: Codable, Sendable {
+    case ready(listening: [String])
+    /// The machine is not fit, in one line; the child exits after it.
+    case failed(String)
+    /// One report per worker.
+    case loaded([LoadReport])
+    case counters(Counters, fallbacks: [String])
+}

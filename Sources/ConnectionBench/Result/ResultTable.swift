@@ -1,0 +1,153 @@
+// A result as a table that a person reads at once.
+
+import ConnectionEngine
+
+/// A number with one decimal place.
+enum Decimal1 {
+    static func text(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        let sign = tenths < 0 ? "-" : ""
+        return "\(sign)\(Count.format(abs(tenths) / 10)).\(abs(tenths) % 10)"
+    }
+}
+
+/// Durations with the unit that suits them.
+enum DurationText {
+    static func of(_ nanoseconds: UInt64) -> String {
+        switch nanoseconds {
+        case ..<1_000_000: "\(Decimal1.text(Double(nanoseconds) / 1e3)) µs"
+        case ..<1_000_000_000: "\(Decimal1.text(Double(nanoseconds) / 1e6)) ms"
+        default: "\(Decimal1.text(Double(nanoseconds) / 1e9)) s"
+        }
+    }
+}
+
+/// One step in one line, while the run goes on.
+enum StepLine {
+    static func text(_ step: StepResult) -> String {
+        var line = "\(Count.format(step.connections)) connections"
+            + (step.verified ? "" : " NOT VERIFIED")
+            + ", \(Count.format(Int(step.connectsPerSecond)))/s"
+        if let probe = step.probe {
+            line += ", p50 \(DurationText.of(probe.latency.p50Nanoseconds))"
+                + ", p99 \(DurationText.of(probe.latency.p99Nanoseconds))"
+        }
+        if let kernel = step.kernelBytesPerConnection {
+            line += ", kernel \(Count.format(Int(kernel))) B"
+        }
+        if let user = step.userBytesPerConnection {
+            line += ", user \(Count.format(Int(user))) B per connection"
+        }
+        return line
+    }
+}
+
+public struct ResultTable {
+    private let result: RunResult
+
+    public init(_ result: RunResult) {
+        self.result = result
+    }
+
+    /// The table with its heading and what has to be known with it.
+    public var text: String {
+        var lines = heading
+        lines.append("")
+        lines += grid
+        lines.append("")
+        lines += findings
+        lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
+        if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
+        lines.append(verdict)
+        return lines.joined(separator: "\n")
+    }
+
+    private var heading: [String] {
+        let host = result.host
+        let layout = result.layout
+        return [
+            "uring-bench \(result.tool.version) (\(result.tool.buildMode)), "
+                + "\(layout?.backend.rawValue ?? "no backend"), Linux \(host.kernelRelease ?? "?"), "
+                + "\(host.processorsOnline.map(String.init) ?? "?") x \(host.processorModel ?? "?")",
+            "\(layout?.processesPerSide ?? 0) server and \(layout?.processesPerSide ?? 0) client"
+                + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each;"
+                + " \(Count.format(Int(result.plan.requestsPerSecond))) requests/s of"
+                + " \(result.plan.messageByteCount) B per probe",
+        ]
+    }
+
+    private var grid: [String] {
+        let head = [
+            "conns", "conn/s", "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B", "user B",
+        ]
+        let rows = result.steps.map { step in
+            let probe = step.probe
+            func latency(_ path: KeyPath<LatencySummary, UInt64>) -> String {
+                probe.map { DurationText.of($0.latency[keyPath: path]) } ?? "-"
+            }
+            let busy = (probe?.processor.machine ?? step.rampProcessor.machine).map {
+                "\(Int((100 * $0.busySeconds / max($0.totalSeconds, 1e-9)).rounded())) %"
+            }
+            return [
+                Count.format(step.connections) + (step.verified ? "" : "?"),
+                Count.format(Int(step.connectsPerSecond)), latency(\.p50Nanoseconds),
+                latency(\.p99Nanoseconds), latency(\.p999Nanoseconds),
+                probe?.serverMicrosecondsPerEcho.map { Decimal1.text($0) } ?? "-", busy ?? "-",
+                step.kernelBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
+                step.userBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
+            ]
+        }
+        let widths = head.indices.map { column in
+            ([head] + rows).map { $0[column].count }.max() ?? 0
+        }
+        return ([head] + rows).map { row in
+            zip(row, widths).map { cell, width in
+                String(repeating: " ", count: width - cell.count) + cell
+            }.joined(separator: "  ")
+        }
+    }
+
+    private var findings: [String] {
+        var lines: [String] = []
+        if let ramp = result.ramp, let first = ramp.firstPartPerSecond,
+            let last = ramp.lastPartPerSecond, let ratio = ramp.lastToFirstRatio
+        {
+            lines.append(
+                "connect rate of the first \(Count.format(ramp.partConnections)):"
+                    + " \(Count.format(Int(first)))/s, of the last: \(Count.format(Int(last)))/s"
+                    + " (\(Int(ratio * 100)) %)")
+        }
+        if let memory = result.memory, let kernel = memory.kernelBytesPerConnection,
+            let user = memory.userBytesPerConnection
+        {
+            lines.append(
+                "each further connection costs \(Count.format(Int(kernel))) B of kernel memory"
+                    + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(user))) B of user memory")
+        }
+        if let hold = result.hold {
+            let busy = hold.processor.serverSeconds + hold.processor.clientSeconds
+            lines.append(
+                "held \(Decimal1.text(hold.seconds)) s idle: \(Decimal1.text(busy * 1_000)) ms of"
+                    + " processor time, \(hold.connectionsLost) connections lost")
+        }
+        if let teardown = result.teardown, teardown.connections > 0 {
+            lines.append(
+                "closed \(Count.format(teardown.connections)) in"
+                    + " \(Decimal1.text(teardown.seconds)) s"
+                    + " (\(Count.format(Int(teardown.closesPerSecond)))/s, longest stall"
+                    + " \(Decimal1.text(teardown.longestStallSeconds * 1_000)) ms), kernel memory back "
+                    + (teardown.memoryBackSeconds.map { "after \(Decimal1.text($0)) s" } ?? "not seen"))
+        }
+        return lines
+    }
+
+    private var verdict: String {
+        let reached = result.steps.last { $0.verified }?.connections ?? 0
+        if result.complete {
+            let echoed = result.sweep == nil ? "" : ", every connection echoed"
+            return "PASS \(Count.format(reached)) connections held and verified\(echoed)"
+        }
+        return "INCOMPLETE \(Count.format(reached)) of \(Count.format(result.plan.connections))"
+            + " connections verified (exit \(result.exitCode))"
+    }
+}

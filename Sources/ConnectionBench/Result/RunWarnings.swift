@@ -1,0 +1,78 @@
+// What spoils or explains a result, each with a stable id.
+
+import ConnectionEngine
+
+extension Run {
+    func addWarnings() {
+        if result.tool.buildMode == "debug" {
+            warn("debug-build", "a debug build was measured: build with -c release")
+        }
+        warnOfNetwork()
+        warnOfEngines()
+        warnOfMachine()
+    }
+
+    private func warnOfNetwork() {
+        let causes = [
+            ("TcpExtListenOverflows", "listen-overflow", "an accept queue overflowed"),
+            ("TcpExtTCPSynRetrans", "syn-retransmit", "connects were repeated after 1 s or more"),
+            ("TcpRetransSegs", "retransmit", "segments were sent again"),
+            ("TcpExtTCPMemoryPressures", "tcp-memory", "TCP ran into its memory pressure"),
+            ("TcpExtTCPTimeWaitOverflow", "time-wait-overflow", "TIME_WAIT was cut short"),
+        ]
+        for (counter, id, text) in causes {
+            if let count = result.networkCounterChanges[counter], count > 0 {
+                warn(id, "\(text): \(Count.format(count)) times (\(counter))")
+            }
+        }
+        if let baseline, let now = try? NetworkCounters.read() {
+            let dropped = now.since(baseline.network).softnetDropped
+            if dropped > 0 {
+                warn(
+                    "softnet-drop", "the loopback queue dropped \(Count.format(dropped)) packets"
+                        + " (net.core.netdev_max_backlog); latencies contain their repetition")
+            }
+        }
+    }
+
+    private func warnOfEngines() {
+        var sum = result.serverCounters ?? Counters()
+        if let client = result.clientCounters { sum += client }
+        let causes: [(KeyPath<Counters, UInt64>, String, String)] = [
+            (\.completionOverflows, "cq-overflow", "a completion queue was full"),
+            (\.completionsDropped, "cq-dropped", "completions were lost"),
+            (\.acceptTableFull, "accept-table-full", "clients were lost at a full table"),
+            (\.acceptFailures, "accept-failure", "accept failed and was repeated"),
+            (\.bufferStarvations, "buffers", "a receive waited for a buffer"),
+        ]
+        for (path, id, text) in causes where sum[keyPath: path] > 0 {
+            warn(id, "\(text): \(Count.format(Int(sum[keyPath: path]))) times")
+        }
+        let ioWorkers = result.steps.map(\.ioWorkerThreads).max() ?? 0
+        if ioWorkers > 0 {
+            warn("io-worker", "\(ioWorkers) kernel threads of io_uring did network work")
+        }
+        for step in result.steps {
+            guard let probe = step.probe, probe.censored > 0 || probe.sent < probe.due else {
+                continue
+            }
+            warn(
+                "rate-not-reached", "at \(Count.format(step.connections)) connections"
+                    + " \(Count.format(probe.due - probe.answered)) of \(Count.format(probe.due))"
+                    + " requests were not answered in time: lower --rate")
+        }
+    }
+
+    private func warnOfMachine() {
+        let phases = result.steps.flatMap { [$0.rampProcessor] + [$0.probe?.processor].compactMap { $0 } }
+        let machines = phases.compactMap(\.machine)
+        let total = machines.reduce(0) { $0 + $1.totalSeconds }
+        let stolen = machines.reduce(0) { $0 + $1.stealSeconds }
+        if total > 0, stolen / total > 0.02 {
+            warn("steal", "the hypervisor took \(Int(stolen / total * 100)) % of the processors")
+        }
+        if let ratio = result.ramp?.lastToFirstRatio, ratio < 0.6 {
+            warn("rate-fell", "the connect rate fell to \(Int(ratio * 100)) % of its beginning")
+        }
+    }
+}

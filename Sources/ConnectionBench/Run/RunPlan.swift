@@ -1,0 +1,60 @@
+// What a run is asked to do: every choice, with its default.
+
+import ConnectionEngine
+
+/// How workers are tied to processors.
+public enum Pinning: String, CaseIterable, Codable, Sendable {
+    /// Wherever the kernel likes.
+    case none
+    /// Worker i of each side on processor i: a connection's two ends share a processor.
+    case spread
+    /// Servers on the first half of the processors, clients on the second.
+    case split
+}
+
+/// How connections end at the end of the run.
+public enum Teardown: String, CaseIterable, Codable, Sendable {
+    /// With a reset: nothing stays in TIME_WAIT.
+    case reset
+    /// In order: FIN from the client, TIME_WAIT on the client's side.
+    case fin
+}
+
+public struct RunPlan: Codable, Sendable {
+    /// `nil`: io_uring where it works, else epoll.
+    public var backend: BackendKind?
+    public var connections: Int
+    public var steps: [Int]
+    /// Requests per second of a probe, over all connections together.
+    public var requestsPerSecond = 10_000.0
+    public var messageByteCount = 64
+    public var bufferByteCount = 2_048
+    public var probeSeconds = 2.0
+    public var holdSeconds = 2.0
+    /// Connects on their way at once, over all client workers together.
+    public var connectWindow = 512
+    /// Connects per second, together; `nil`: as fast as they go.
+    public var connectsPerSecond: Double?
+    /// Workers on each side; `nil`: one per processor, or one per process if there are more.
+    public var workers: Int?
+    public var pinning: Pinning?
+    public var idleMode = IdleMode.adaptive
+    public var teardown = Teardown.reset
+    /// The first listening port; 0: the kernel chooses.
+    public var port: UInt16 = 0
+    /// Chooses the source addresses; another one for each run avoids what TIME_WAIT still holds.
+    public var seed: UInt64
+    /// Climb to the first wall although N cannot be reached.
+    public var untilWall = false
+    /// Available memory in bytes at which the ramp stops; `nil`: 8 % of all, at least 1 GiB.
+    public var memoryFloorBytes: Int?
+    public var maskedFeatures: [String] = []
+    /// Leave the sweep at the last step out, so that only the ramp is timed.
+    public var sweeps = true
+
+    public init(connections: Int, steps: [Int], seed: UInt64) {
+        self.connections = connections
+        self.steps = steps
+        self.seed = seed
+    }
+}

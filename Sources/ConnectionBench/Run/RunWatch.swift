@@ -1,0 +1,111 @@
+// What can end a run early: signals, memory, and children. Looked at in every wait.
+
+import CLinux
+import ConnectionEngine
+import Glibc
+
+/// Thrown within a run when it has to end before its last step.
+struct RunStop: Error {
+    let reason: StopReason
+
+    init(_ kind: StopReason.Kind, _ message: String, exitCode: Int32) {
+        reason = StopReason(kind: kind, message: message, exitCode: exitCode)
+    }
+}
+
+/// Takes Ctrl-C and SIGTERM from a descriptor, so that they interrupt nothing.
+final class SignalWatch {
+    let fd: CInt
+    private(set) var received: [CInt] = []
+
+    /// Blocks the two signals in this thread and those it starts; call it before any is started.
+    init() throws(SystemError) {
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        sigaddset(&mask, SIGINT)
+        sigaddset(&mask, SIGTERM)
+        pthread_sigmask(SIG_BLOCK, &mask, nil)
+        signal(SIGPIPE, SIG_IGN)
+        fd = CLinux_signalfd(&mask)
+        guard fd >= 0 else { throw SystemError(Errno(-fd), call: "signalfd") }
+    }
+
+    deinit {
+        close(fd)
+    }
+
+    /// Reads what has come in; never blocks.
+    func take() {
+        var info = signalfd_siginfo()
+        while read(fd, &info, MemoryLayout<signalfd_siginfo>.size) > 0 {
+            received.append(CInt(info.ssi_signo))
+        }
+    }
+}
+
+/// Watches over one run.
+final class RunWatch {
+    private let signals: SignalWatch
+    private var signalsHandled = 0
+    let floorBytes: Int
+    private(set) var availableMin = Int.max
+    private var availableReadAt = MonotonicTime.zero
+    /// Set in the teardown: only a second signal ends that early.
+    var isEnding = false
+
+    init(floorBytes: Int) throws(SystemError) {
+        self.floorBytes = floorBytes
+        signals = try SignalWatch()
+    }
+
+    /// Sleeps at most `milliseconds`, less when a signal comes.
+    func sleep(milliseconds: CInt) {
+        var waiting = pollfd(fd: signals.fd, events: Int16(POLLIN), revents: 0)
+        poll(&waiting, 1, milliseconds)
+    }
+
+    /// - Throws: ``RunStop`` when the run must end.
+    func check(_ children: [ChildProcess]) throws {
+        signals.take()
+        if signals.received.count > signalsHandled {
+            signalsHandled = signals.received.count
+            let signal = signals.received[signalsHandled - 1]
+            if !isEnding || signalsHandled > 1 { throw RunWatch.interrupted(by: signal) }
+        }
+        if isEnding { return }
+        try checkMemory()
+        for child in children {
+            do {
+                try child.checkAlive()
+            } catch {
+                throw RunStop(.childDied, "\(error)", exitCode: 1)
+            }
+        }
+    }
+
+    var wasInterruptedTwice: Bool {
+        signals.take()
+        return signals.received.count > 1
+    }
+
+    private static func interrupted(by signal: CInt) -> RunStop {
+        let name = signal == SIGINT ? "SIGINT (Ctrl-C)" : "SIGTERM"
+        return RunStop(.interrupted, "interrupted by \(name)", exitCode: 128 + signal)
+    }
+
+    /// MemAvailable, at most every 50 ms.
+    private func checkMemory() throws {
+        let now = MonotonicTime.now
+        guard now.nanoseconds(since: availableReadAt) > 50_000_000 else { return }
+        availableReadAt = now
+        let available = try KernelMemory.memAvailable()
+        availableMin = min(availableMin, available)
+        if available < floorBytes {
+            throw RunStop(
+                .wall,
+                "memory: \(Count.format(bytes: available)) are available, the floor is"
+                    + " \(Count.format(bytes: floorBytes)); free memory, or lower --memory-floor",
+                exitCode: 77)
+        }
+    }
+}
