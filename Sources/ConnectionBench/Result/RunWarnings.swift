@@ -64,6 +64,13 @@ extension Run {
     }
 
     private func warnOfMachine() {
+        if let step = result.steps.last(where: { $0.kernelCount != $0.connections }),
+            let count = step.kernelCount
+        {
+            warn(
+                "foreign-sockets", "the kernel counted \(Count.format(count)) connections at"
+                    + " \(Count.format(step.connections)): other programs' sockets came or went")
+        }
         let phases = result.steps.flatMap { [$0.rampProcessor] + [$0.probe?.processor].compactMap { $0 } }
         let machines = phases.compactMap(\.machine)
         let total = machines.reduce(0) { $0 + $1.totalSeconds }

@@ -93,6 +93,18 @@ final class Peer: @unchecked Sendable {
         }
     }
 
+    /// What came before the end; a reset is an end too here, as a close with unread bytes makes one.
+    func readToEndOrReset() throws -> [UInt8] {
+        var all: [UInt8] = []
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let result = Glibc.recv(fd, &bytes, bytes.count, 0)
+            if result == 0 || (result < 0 && errno == ECONNRESET) { return all }
+            try check(CInt(clamping: result), "recv")
+            all += bytes[..<result]
+        }
+    }
+
     /// Whether the connection ends with a reset, after whatever still comes.
     func endsWithReset() -> Bool {
         var bytes = [UInt8](repeating: 0, count: 65_536)
