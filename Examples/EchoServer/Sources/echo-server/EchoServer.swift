@@ -45,6 +45,7 @@ struct EchoServer {
         do {
             let engine = try Engine(configuration) { _ in Echo() }
             print("listening on \(engine.listeningAddresses[0]) with \(backend.rawValue)")
+            fflush(nil)
             if let seconds {
                 sleep(seconds)
                 engine.stop()
