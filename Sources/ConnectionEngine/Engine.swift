@@ -1,5 +1,8 @@
 // The public entrance: makes workers, starts their threads, stops them.
 
+import CLinux
+import Glibc
+
 /// A running set of workers, each with its own thread, handler and backend.
 ///
 /// ```swift
@@ -23,7 +26,6 @@ public final class Engine: Sendable {
         let status: WorkerStatus
         let wake: WakeSignal
         let wakeUp: EventCount
-        let listeners: [CInt]
     }
 
     /// Opens the listening sockets and starts the workers.
@@ -120,24 +122,18 @@ public final class Engine: Sendable {
         let status = WorkerStatus()
         let started = EventCount()
         let wakeUp = EventCount()
-        let isListening = !listeners.isEmpty
+        let setup: WorkerSetup
         do throws(SystemError) {
-            let wake = try WakeSignal()
-            let layout = URingLayout(
-                limits: configuration.limits, listeners: listeners.count, backlog: backlog,
-                isDirect: configuration.backend == .uring
-                    && !configuration.maskedFeatures.contains(.directDescriptors))
-            let limits = configuration.limits
-            let setup = WorkerSetup(
-                limits: limits, idleMode: configuration.idleMode,
-                features: URingFeatures.all.subtracting(configuration.maskedFeatures),
-                listeners: listeners, backlog: backlog, wake: wake,
-                table: try ConnectionTable(
-                    capacity: layout.indexLimit, kernelNamed: layout.kernelNamed),
-                pool: try BufferPool(count: limits.buffers, byteCount: limits.bufferByteCount))
-            let processors = configuration.processors
-            let kind = configuration.backend
-            let thread = try Thread(
+            setup = try prepare(configuration, listeners: listeners, backlog: backlog)
+        } catch {
+            for fd in listeners { closeDescriptor(fd) }
+            throw error
+        }
+        let processors = configuration.processors
+        let kind = configuration.backend
+        let thread: Thread
+        do throws(SystemError) {
+            thread = try Thread(
                 name: "\(kind.rawValue)-worker-\(index)",
                 processor: processors.isEmpty ? nil : processors[index % processors.count]
             ) {
@@ -163,23 +159,53 @@ public final class Engine: Sendable {
                 } catch {
                     status.fail(error)
                 }
-                for fd in setup.listeners { closeDescriptor(fd) }
-                setup.table.deallocate()
-                setup.pool.deallocate()
+                release(setup)
                 started.advance()
             }
-            // A ring is made on its own thread, so its failure is known only now.
-            while started.value == 0 { started.wait(from: 0, until: nil) }
-            if let failure = status.failure {
-                thread.join()
-                throw failure
-            }
-            return RunningWorker(
-                thread: thread, status: status, wake: wake, wakeUp: wakeUp,
-                listeners: isListening ? listeners : [])
         } catch {
+            release(setup)
             throw error
         }
+        // A ring is made on its own thread, so its failure is known only now.
+        while started.value == 0 { started.wait(from: 0, until: nil) }
+        if let failure = status.failure {
+            thread.join()
+            throw failure
+        }
+        return RunningWorker(thread: thread, status: status, wake: setup.wake, wakeUp: wakeUp)
+    }
+
+    /// Takes a worker's memory and its wake signal.
+    private static func prepare(
+        _ configuration: Configuration, listeners: [CInt], backlog: UInt32
+    ) throws(SystemError) -> WorkerSetup {
+        let limits = configuration.limits
+        let layout = URingLayout(
+            limits: limits, listeners: listeners.count, backlog: backlog,
+            isDirect: configuration.backend == .uring
+                && !configuration.maskedFeatures.contains(.directDescriptors))
+        let wake = try WakeSignal()
+        let table = try ConnectionTable(
+            capacity: configuration.backend == .uring ? layout.indexLimit : limits.connections,
+            kernelNamed: layout.kernelNamed)
+        let pool: BufferPool
+        do throws(SystemError) {
+            pool = try BufferPool(count: limits.buffers, byteCount: limits.bufferByteCount)
+        } catch {
+            table.deallocate()
+            throw error
+        }
+        return WorkerSetup(
+            limits: limits, idleMode: configuration.idleMode,
+            features: URingFeatures.all.subtracting(configuration.maskedFeatures),
+            listeners: listeners, backlog: backlog, wake: wake, table: table, pool: pool)
+    }
+
+    /// Gives back what a worker was given, after its last use.
+    private static func release(_ setup: WorkerSetup) {
+        for fd in setup.listeners { closeDescriptor(fd) }
+        setup.table.deallocate()
+        setup.pool.deallocate()
     }
 
     private static func end(_ worker: RunningWorker) {
@@ -200,7 +226,8 @@ private struct Listeners {
         ofWorker = Array(repeating: [], count: workers)
         let isShared = configuration.listenerSpread == .everyWorker && workers > 1
         // A ring must keep as many slots free as its listeners' queues hold.
-        let perWorker = isShared
+        let perWorker =
+            isShared
             ? configuration.listen.count : (configuration.listen.count + workers - 1) / workers
         backlog = min(
             configuration.limits.backlog,
@@ -208,7 +235,8 @@ private struct Listeners {
         do throws(SystemError) {
             for (position, wanted) in configuration.listen.enumerated() {
                 var address = wanted
-                let owners = isShared ? 0..<workers : (position % workers)..<(position % workers + 1)
+                let owners =
+                    isShared ? 0..<workers : (position % workers)..<(position % workers + 1)
                 for worker in owners {
                     let socket = try Socket.listening(
                         on: address, backlog: backlog, sharesPort: isShared,

@@ -14,15 +14,15 @@ public struct Limits: Hashable, Sendable {
     /// Bytes of one buffer: the largest piece that one `.received` brings and one `.send` takes.
     public var bufferByteCount: UInt32 = 2_048
 
-    /// SQEs between two kernel entries. A power of two, because the kernel rounds up to one. A full
-    /// queue costs one more entry, nothing else.
+    /// SQEs between two kernel entries, at least 4: one connect takes up to three. A power of two,
+    /// because the kernel rounds up to one. A full queue costs one more entry, nothing else.
     public var submissionEntries: UInt32 = 1_024
 
     /// CQEs the kernel may hold. Multishot requests complete without a new SQE, so this outgrows
     /// the above. An overflow loses nothing and is counted (IORING_FEAT_NODROP, Linux 5.5).
     public var completionEntries: UInt32 = 4_096
 
-    /// Completions that a handler is given in one turn.
+    /// Completions that a handler is given in one turn, at least 2.
     public var completionsPerTurn: UInt32 = 1_024
 
     /// Direct descriptors per ring, lowered to RLIMIT_NOFILE, which the kernel applies per ring.
@@ -54,10 +54,12 @@ public struct Limits: Hashable, Sendable {
         precondition(
             bufferByteCount >= 16 && bufferByteCount <= 1 << 20,
             "bufferByteCount: \(bufferByteCount)")
-        precondition(submissionEntries.nonzeroBitCount == 1 && submissionEntries <= 32_768)
+        precondition(submissionEntries.nonzeroBitCount == 1, "\(submissionEntries)")
+        precondition(submissionEntries >= 4 && submissionEntries <= 32_768, "\(submissionEntries)")
         precondition(completionEntries.nonzeroBitCount == 1 && completionEntries <= 65_536)
         precondition(completionEntries >= 2 * submissionEntries)
-        precondition(completionsPerTurn >= 1 && ringSlots >= 16)
+        precondition(completionsPerTurn >= 2, "completionsPerTurn: \(completionsPerTurn)")
+        precondition(ringSlots >= 16, "ringSlots: \(ringSlots)")
         precondition(ringBuffers.nonzeroBitCount == 1 && ringBuffers <= 32_768)
     }
 }

@@ -93,6 +93,17 @@ func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
     }
 }
 
+/// Resets an established connection and wakes the threads that wait on it (connect(2) to AF_UNSPEC).
+///
+/// - Returns: `false` on kernels that refuse this while threads wait (6.4 to 6.6).
+func disconnectSocket(_ fd: CInt) -> Bool {
+    unsafe withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { storage in
+        let base = storage.baseAddress!
+        unsafe base.initializeMemory(as: UInt64.self, repeating: 0, count: 2)
+        return unsafe Glibc.connect(fd, base.assumingMemoryBound(to: sockaddr.self), 16) == 0
+    }
+}
+
 /// The error that a non-blocking connect ended with; 0 when it succeeded.
 func pendingError(of fd: CInt) -> CInt {
     var code: CInt = 0

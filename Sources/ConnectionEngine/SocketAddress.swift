@@ -42,7 +42,9 @@ public struct SocketAddress: Hashable, Sendable {
     /// Reads `127.0.0.1:7000` or `[::1]:7000`; `nil` when it is neither. Names are not resolved.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
-        guard let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        let digits = text[text.index(after: colon)...]
+        // `UInt16` would read a sign too.
+        guard digits.first != "+", let port = UInt16(digits) else { return nil }
         let host = text[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             var bytes = in6_addr()

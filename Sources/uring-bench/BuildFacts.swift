@@ -13,7 +13,10 @@ enum BuildFacts {
     private static var buildMode: String {
         var isDebug = false
         // The argument of `assert` is evaluated in debug builds only.
-        assert({ isDebug = true; return true }())
+        assert(
+            {
+                isDebug = true; return true
+            }())
         return isDebug ? "debug" : "release"
     }
 

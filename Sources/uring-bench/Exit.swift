@@ -14,4 +14,19 @@ enum Exit {
         let line = "uring-bench: \(message)\n"
         _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     }
+
+    /// Ends the process as `error` wants it. Help is an answer and goes to standard output; wrong
+    /// usage is said in one line, where the parser's own way out would print a usage text too.
+    static func with(_ error: any Error) -> Never {
+        let code = UringBench.exitCode(for: error)
+        if code.isSuccess {
+            print(UringBench.fullMessage(for: error))
+        } else if !(error is ExitCode) {
+            let words = UringBench.message(for: error).split(whereSeparator: \.isWhitespace)
+            var line = words.joined(separator: " ")
+            if line.hasSuffix(".") { line.removeLast() }
+            complain("\(line) (see --help)")
+        }
+        exit(code.rawValue)
+    }
 }

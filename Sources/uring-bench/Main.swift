@@ -11,7 +11,12 @@ struct Main {
         if CommandLine.arguments.dropFirst().elementsEqual([childArgument]) {
             exit(ChildMain.run())
         }
-        UringBench.main()
+        do {
+            var command = try UringBench.parseAsRoot()
+            try command.run()
+        } catch {
+            Exit.with(error)
+        }
     }
 }
 
@@ -20,11 +25,12 @@ struct UringBench: ParsableCommand {
         commandName: "uring-bench",
         abstract: "How many TCP connections can this machine hold, and what does each cost?",
         discussion: """
-            Opens connections on loopback up to N in steps, and measures at each step: connect
-            rate, echo latency at a fixed rate, processor time, and memory per connection.
+            Opens connections on loopback up to N in steps, and measures at each step:
+            connect rate, echo latency at a fixed rate, processor time, and memory per
+            connection.
 
-            Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output not
-            writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
+            Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output
+            not writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
             """,
         version: toolVersion, subcommands: [RunCommand.self], defaultSubcommand: RunCommand.self)
 }

@@ -6,8 +6,9 @@ import Glibc
 
 struct ResultFile {
     private let path: String
-    /// Written first and renamed then, so that a reader never sees half a result.
-    private let temporary: String
+    /// Written first and renamed then, so that a reader never sees half a result; `nil` where the
+    /// path is written to directly: standard output, a pipe or a device.
+    private let temporary: String?
 
     struct WriteError: Error, CustomStringConvertible {
         let path: String
@@ -22,36 +23,54 @@ struct ResultFile {
     /// - Parameter path: `-` is standard output.
     /// - Throws: when the file cannot be written.
     init(_ path: String) throws(WriteError) {
-        self.path = path
-        temporary = "\(path).\(getpid()).partial"
-        guard path != "-" else { return }
+        // A symbolic link stays one: what it names is replaced.
+        let target = realpath(path, nil)
+        defer { free(target) }
+        self.path = target.map { String(cString: $0) } ?? path
         var status = stat()
-        if stat(path, &status) == 0 {
+        let exists = stat(path, &status) == 0
+        let isRegular = !exists || status.st_mode & S_IFMT == S_IFREG
+        temporary = path == "-" || !isRegular ? nil : "\(self.path).\(getpid()).partial"
+        guard path != "-" else { return }
+        if exists {
             if status.st_mode & S_IFMT == S_IFDIR { throw WriteError(path: path, code: EISDIR) }
             if access(path, W_OK) != 0 { throw WriteError(path: path, code: errno) }
         }
-        let fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        if let temporary { Glibc.close(try create(temporary)) }
+    }
+
+    private func create(_ name: String) throws(WriteError) -> CInt {
+        let fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if fd < 0 { throw WriteError(path: path, code: errno) }
-        Glibc.close(fd)
+        return fd
     }
 
     /// Removes the trial file of a run that did not begin.
     func discard() {
-        if path != "-" { unlink(temporary) }
+        if let temporary { unlink(temporary) }
     }
 
+    /// - Throws: a ``WriteError``; then the file is as it was before.
     func write(_ result: RunResult) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // A ratio without meaning must not cost the whole result.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         var bytes = [UInt8](try encoder.encode(result))
         bytes.append(UInt8(ascii: "\n"))
         if path == "-" { return try put(bytes, STDOUT_FILENO) }
-        let fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        if fd < 0 { throw WriteError(path: path, code: errno) }
+        let fd = try create(temporary ?? path)
         defer { Glibc.close(fd) }
-        try put(bytes, fd)
-        if fsync(fd) != 0 { throw WriteError(path: path, code: errno) }
-        if rename(temporary, path) != 0 { throw WriteError(path: path, code: errno) }
+        do {
+            try put(bytes, fd)
+            guard let temporary else { return }
+            if fsync(fd) != 0 { throw WriteError(path: path, code: errno) }
+            if rename(temporary, path) != 0 { throw WriteError(path: path, code: errno) }
+        } catch {
+            discard()
+            throw error
+        }
     }
 
     private func put(_ bytes: [UInt8], _ fd: CInt) throws(WriteError) {

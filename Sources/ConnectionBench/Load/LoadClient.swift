@@ -17,27 +17,6 @@ struct LoadSettings: Codable, Sendable {
 }
 
 struct LoadClient: Handler, ~Copyable {
-    /// A connection's state, 16 bytes.
-    private struct Link: BitwiseCopyable {
-        /// When the outstanding request was due; while opening, when the connect was; 0: none.
-        var dueNanoseconds: UInt64
-        /// Requests sent so far, in the low 30 bits, and two flags above.
-        var bits: UInt32
-        /// Bytes of the outstanding answer that have come.
-        var received: UInt32
-
-        var sequence: UInt32 { bits & 0x3fff_ffff }
-        /// Its outstanding request was counted as censored: the answer is no longer measured.
-        var isCensored: Bool {
-            get { bits & 0x4000_0000 != 0 }
-            set { bits = newValue ? bits | 0x4000_0000 : bits & ~0x4000_0000 }
-        }
-        var isOpen: Bool {
-            get { bits & 0x8000_0000 != 0 }
-            set { bits = newValue ? bits | 0x8000_0000 : bits & ~0x8000_0000 }
-        }
-    }
-
     private enum Phase {
         case idle, ramp, probe, drain, sweep, close
     }
@@ -49,10 +28,7 @@ struct LoadClient: Handler, ~Copyable {
     /// Of `workers`; staggers the due times of the workers.
     private let worker: (index: Int, count: Int)
 
-    private var links = ConnectionArray<Link>(count: 0)
-    /// Every connection that was opened, in order; those that were lost stay, not open.
-    private var order = ConnectionArray<ConnectionID>(count: 0)
-    private var orderCount = 0
+    private var links = LinkTable(indexLimit: 0, connectsMax: 0)
 
     private var phase = Phase.idle
     private var commandSeen = 0
@@ -71,19 +47,16 @@ struct LoadClient: Handler, ~Copyable {
     private var outstanding = 0
     private var nextTuple = 0
     private var rampTarget = 0
-    private var pacedFrom = MonotonicTime.zero
-    private var pacedCount = 0
-    /// The next position in `order` to send to, or to close.
+    private var connectSchedule: DueSchedule?
+    /// Connections that this ramp has made so far.
+    private var rampOpened = 0
+    /// The next position in `links` to send to, or to close.
     private var cursor = 0
     private var sweepLeft = 0
     private var closesByReset = false
 
-    private var probeStart = MonotonicTime.zero
-    private var probeEnd = MonotonicTime.zero
+    private var probeSchedule = DueSchedule(perSecond: 0, from: .zero, stagger: 0)
     private var drainEnd = MonotonicTime.zero
-    private var dueIntervalNanoseconds = 0.0
-    private var dueOffsetNanoseconds = 0.0
-    private var dueCount = 0
     /// When `nextDue` must bring the next turn.
     private(set) var nextDue: MonotonicTime?
 
@@ -99,8 +72,8 @@ struct LoadClient: Handler, ~Copyable {
     }
 
     mutating func start(_ operations: inout OperationQueue) {
-        links = ConnectionArray(count: operations.connectionIndexLimit)
-        order = ConnectionArray(count: plan.count)
+        links = LinkTable(
+            indexLimit: operations.connectionIndexLimit, connectsMax: plan.count)
     }
 
     mutating func handle(
@@ -112,7 +85,7 @@ struct LoadClient: Handler, ~Copyable {
             case .connected(let id): connected(id, now)
             case .received(let id, let buffer, let byteCount):
                 received(id, buffer, Int(byteCount), now, &operations)
-            case .closed(let id, let reason): closed(id, reason)
+            case .closed(let id, let reason): closed(id, reason, now)
             case .sent, .accepted: break
             }
         }
@@ -127,12 +100,12 @@ struct LoadClient: Handler, ~Copyable {
         opening -= 1
         open += 1
         opened += 1
-        let index = Int(id.index)
-        connectLatency.record(now.nanoseconds &- links[index].dueNanoseconds)
-        links[index] = Link(dueNanoseconds: 0, bits: 0x8000_0000, received: 0)
-        order[orderCount] = id
-        orderCount += 1
-        if opened % 1_000 == 0 { report.rampMarksNanoseconds.append(now.nanoseconds) }
+        connectLatency.record(now.nanoseconds(since: links[id].due))
+        links[id] = .idle
+        rampOpened += 1
+        if rampOpened % LoadReport.rampMarkInterval(workers: worker.count) == 0 {
+            report.rampMarksNanoseconds.append(now.nanoseconds)
+        }
         row[.lastOpenAt] = Int(now.nanoseconds)
     }
 
@@ -140,8 +113,7 @@ struct LoadClient: Handler, ~Copyable {
         _ id: ConnectionID, _ buffer: Buffer, _ byteCount: Int, _ now: MonotonicTime,
         _ operations: inout OperationQueue
     ) {
-        let index = Int(id.index)
-        var link = links[index]
+        var link = links[id]
         let pattern = MessagePattern(connection: id.index, sequence: link.sequence)
         let start = Int(link.received)
         let isExpected =
@@ -158,49 +130,64 @@ struct LoadClient: Handler, ~Copyable {
         }
         link.received += UInt32(byteCount)
         if Int(link.received) < settings.messageByteCount {
-            links[index] = link
+            links[id] = link
             operations.armOnce(id)
             return
         }
         echoes += 1
         outstanding -= 1
-        if !link.isCensored { answered(now.nanoseconds &- link.dueNanoseconds) }
+        if !link.isCensored {
+            echoLatency.record(now.nanoseconds(since: link.due))
+            report.answered += 1
+        }
         link.isCensored = false
         link.dueNanoseconds = 0
-        links[index] = link
+        links[id] = link
     }
 
-    private mutating func answered(_ nanoseconds: UInt64) {
-        echoLatency.record(nanoseconds)
-        report.answered += 1
-    }
-
-    private mutating func closed(_ id: ConnectionID, _ reason: CloseReason) {
-        let index = Int(id.index)
-        if !links[index].isOpen {
+    private mutating func closed(
+        _ id: ConnectionID, _ reason: CloseReason, _ now: MonotonicTime
+    ) {
+        let link = links[id]
+        links.remove(id)
+        if !link.isOpen {
             opening -= 1
-            failed += 1
-            if case .failed(let errno) = reason {
-                report.failures[errno.code, default: 0] += 1
-                row[.lastError] = Int(errno.code)
-            }
+            if phase != .close { connectFailed(reason) }
             return
         }
-        if links[index].dueNanoseconds != 0 { outstanding -= 1 }
-        links[index] = Link(dueNanoseconds: 0, bits: 0, received: 0)
         open -= 1
         closed += 1
+        if link.dueNanoseconds != 0 {
+            outstanding -= 1
+            // Its answer will never come: it has waited at least until now.
+            if phase == .probe || phase == .drain, !link.isCensored {
+                censor(link.due, now)
+            }
+        }
         if phase != .close {
             lost += 1
             if case .failed(let errno) = reason { row[.lastError] = Int(errno.code) }
         }
     }
 
+    private mutating func connectFailed(_ reason: CloseReason) {
+        failed += 1
+        guard case .failed(let errno) = reason else { return }
+        report.failures[errno.code, default: 0] += 1
+        row[.lastError] = Int(errno.code)
+    }
+
+    private mutating func censor(_ due: MonotonicTime, _ now: MonotonicTime) {
+        echoLatency.record(now.nanoseconds(since: due))
+        report.censored += 1
+    }
+
     // MARK: Commands
 
     private mutating func takeCommand(_ now: MonotonicTime) {
-        commandSeen = mailbox.newest
-        guard let command = mailbox.takeCommand() else { return }
+        guard let (number, command) = mailbox.takeCommand() else { return }
+        commandSeen = number
+        links.closeGaps()
         report = LoadReport()
         connectLatency.reset()
         echoLatency.reset()
@@ -208,46 +195,40 @@ struct LoadClient: Handler, ~Copyable {
         case .ramp(let target):
             phase = .ramp
             rampTarget = min(target, plan.count)
-            pacedFrom = now
-            pacedCount = 0
-            if row[.firstOpenAt] == 0 { row[.firstOpenAt] = Int(now.nanoseconds) }
+            rampOpened = 0
+            connectSchedule = settings.connectsPerSecond.map {
+                DueSchedule(perSecond: $0, from: now, stagger: stagger)
+            }
         case .probe(let rate, let start, let duration):
             phase = .probe
-            probeStart = MonotonicTime(nanoseconds: start)
-            probeEnd = probeStart.advanced(byNanoseconds: duration)
-            drainEnd = probeEnd.advanced(byNanoseconds: 2_000_000_000)
-            dueIntervalNanoseconds = 1e9 / max(rate, 1e-6)
-            // The workers' requests interleave evenly.
-            dueOffsetNanoseconds =
-                dueIntervalNanoseconds * Double(worker.index) / Double(worker.count)
-            dueCount = 0
+            let start = MonotonicTime(nanoseconds: start)
+            let end = start.advanced(byNanoseconds: duration)
+            probeSchedule = DueSchedule(
+                perSecond: rate, from: start, until: end, stagger: stagger)
+            drainEnd = end.advanced(byNanoseconds: 2_000_000_000)
         case .sweep:
             phase = .sweep
             cursor = 0
-            sweepLeft = orderCount
-        case .close:
+            sweepLeft = links.count
+        case .close(let reset):
             phase = .close
             cursor = 0
-            closesByReset = if case .close(let reset) = command { reset } else { false }
+            closesByReset = reset
         }
     }
+
+    /// This worker's part of a shared interval: the workers' connects, and requests, interleave.
+    private var stagger: Double { Double(worker.index) / Double(worker.count) }
 
     private mutating func finishCommand() {
         report.connectLatency = connectLatency.sparse
         report.echoLatency = echoLatency.sparse
-        report.neverEchoed = countNeverEchoed()
+        links.closeGaps()
+        report.neverEchoed = links.neverEchoedCount
         phase = .idle
         nextDue = nil
         mailbox.deliver(report)
         row[.commandDone] = commandSeen
-    }
-
-    private func countNeverEchoed() -> Int {
-        (0..<orderCount).count { position in
-            let id = order[position]
-            let link = links[Int(id.index)]
-            return link.isOpen && (link.sequence == 0 || link.dueNanoseconds != 0)
-        }
     }
 
     // MARK: Phases
@@ -270,22 +251,18 @@ struct LoadClient: Handler, ~Copyable {
         while open + opening < rampTarget, opening < settings.connectWindow,
             nextTuple < plan.count, !report.gaveUp
         {
-            var due = now
-            if let rate = settings.connectsPerSecond {
-                due = pacedFrom.advanced(byNanoseconds: UInt64(Double(pacedCount) / rate * 1e9))
-                if due > now {
-                    nextDue = due
-                    break
-                }
+            let due = connectSchedule?.next ?? now
+            if due > now {
+                nextDue = due
+                break
             }
             let tuple = plan[nextTuple]
             guard let id = operations.connect(from: tuple.source, to: tuple.destination)
             else { break }
             nextTuple += 1
-            pacedCount += 1
+            connectSchedule?.advance()
             opening += 1
-            links[Int(id.index)] = Link(
-                dueNanoseconds: due.nanoseconds, bits: 0, received: 0)
+            links.append(id, .opening(due: due))
         }
         if failed > settings.failuresMax { report.gaveUp = true }
         if nextTuple == plan.count, opening == 0, open < rampTarget { report.gaveUp = true }
@@ -295,64 +272,37 @@ struct LoadClient: Handler, ~Copyable {
     private mutating func advanceProbe(
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) {
-        while true {
-            let due = dueTime(dueCount)
-            if due >= probeEnd {
-                if now >= probeEnd {
-                    report.due = dueCount
-                    phase = .drain
-                    nextDue = drainEnd
-                    return advanceDrain(now)
-                }
-                nextDue = probeEnd
-                return
-            }
-            if due > now {
-                nextDue = due
-                return
-            }
-            guard sendToNext(due, &operations) else {
-                // No connection or buffer is free: the request stays due, and its latency grows.
-                // Answers bring turns; without any, the end of the probe does.
-                if now >= probeEnd {
-                    censorUnsent(now)
-                    phase = .drain
-                    nextDue = drainEnd
-                    return advanceDrain(now)
-                }
-                nextDue = probeEnd
-                return
-            }
-            dueCount += 1
+        while let due = probeSchedule.next, due <= now {
+            // No connection or buffer is free: the request stays due, and its latency grows.
+            guard sendToNext(due, &operations) else { break }
+            probeSchedule.advance()
         }
-    }
-
-    private func dueTime(_ number: Int) -> MonotonicTime {
-        probeStart.advanced(
-            byNanoseconds: UInt64(dueOffsetNanoseconds + dueIntervalNanoseconds * Double(number)))
-    }
-
-    /// Requests that were due and could not even be sent count with the time they have waited.
-    private mutating func censorUnsent(_ now: MonotonicTime) {
-        var number = dueCount
-        while dueTime(number) < probeEnd {
-            echoLatency.record(now.nanoseconds &- dueTime(number).nanoseconds)
-            report.censored += 1
-            number += 1
+        if now < probeSchedule.end {
+            // Answers bring turns to what could not be sent; without any, the end does.
+            let due = probeSchedule.next ?? probeSchedule.end
+            nextDue = due > now ? due : probeSchedule.end
+            return
         }
-        report.due = number
+        // Requests that were due and could not even be sent count with the time they have waited.
+        while let due = probeSchedule.next {
+            censor(due, now)
+            probeSchedule.advance()
+        }
+        report.due = probeSchedule.count
+        phase = .drain
+        nextDue = drainEnd
+        advanceDrain(now)
     }
 
     private mutating func advanceDrain(_ now: MonotonicTime) {
         if outstanding > 0 && now < drainEnd { return }
         if outstanding > 0 {
-            for position in 0..<orderCount {
-                let index = Int(order[position].index)
-                let link = links[index]
+            for position in 0..<links.count {
+                let id = links.id(at: position)
+                let link = links[id]
                 guard link.isOpen, link.dueNanoseconds != 0, !link.isCensored else { continue }
-                echoLatency.record(now.nanoseconds &- link.dueNanoseconds)
-                report.censored += 1
-                links[index].isCensored = true
+                censor(link.due, now)
+                links[id].isCensored = true
             }
         }
         finishCommand()
@@ -363,9 +313,8 @@ struct LoadClient: Handler, ~Copyable {
     ) {
         nextDue = nil
         while sweepLeft > 0, outstanding < settings.sweepWindow {
-            let id = order[orderCount - sweepLeft]
-            let link = links[Int(id.index)]
-            if link.isOpen, link.dueNanoseconds == 0 {
+            let id = links.id(at: links.count - sweepLeft)
+            if links[id].isIdle {
                 guard send(id, due: now, &operations) else { break }
             }
             sweepLeft -= 1
@@ -375,17 +324,24 @@ struct LoadClient: Handler, ~Copyable {
 
     private mutating func advanceClose(_ operations: inout OperationQueue) {
         var budget = 256
-        while cursor < orderCount, budget > 0 {
-            let id = order[cursor]
+        while cursor < links.count, budget > 0 {
+            let id = links.id(at: cursor)
+            let link = links[id]
             cursor += 1
-            guard links[Int(id.index)].isOpen else { continue }
+            guard link.isOpen || link.isOpening else { continue }
             budget -= 1
-            if closesByReset { operations.abort(id) } else { operations.close(id) }
+            // A connect that is still on its way may be so for minutes: there is nothing to end in
+            // order yet.
+            if closesByReset || link.isOpening {
+                operations.abort(id)
+            } else {
+                operations.close(id)
+            }
         }
         // More to close: another turn at once, after what was asked for has been submitted.
-        nextDue = cursor < orderCount ? .zero : nil
-        if cursor == orderCount, open == 0 {
-            orderCount = 0
+        nextDue = cursor < links.count ? .zero : nil
+        if cursor == links.count, open == 0, opening == 0 {
+            links.removeAll()
             finishCommand()
         }
     }
@@ -397,11 +353,10 @@ struct LoadClient: Handler, ~Copyable {
         _ due: MonotonicTime, _ operations: inout OperationQueue
     ) -> Bool {
         // A bounded search: with most connections busy the load is too high anyway.
-        for _ in 0..<min(orderCount, 64) {
-            if cursor >= orderCount { cursor = 0 }
-            let id = order[cursor]
-            let link = links[Int(id.index)]
-            if link.isOpen, link.dueNanoseconds == 0 {
+        for _ in 0..<min(links.count, 64) {
+            if cursor >= links.count { cursor = 0 }
+            let id = links.id(at: cursor)
+            if links[id].isIdle {
                 guard send(id, due: due, &operations) else { return false }
                 cursor += 1
                 return true
@@ -414,17 +369,15 @@ struct LoadClient: Handler, ~Copyable {
     private mutating func send(
         _ id: ConnectionID, due: MonotonicTime, _ operations: inout OperationQueue
     ) -> Bool {
-        // Half of the buffers stay free for the answers.
+        // A few buffers stay free for the answers.
         guard operations.freeBufferCount > 8, let buffer = operations.takeBuffer()
         else { return false }
-        let index = Int(id.index)
-        let sequence = (links[index].sequence + 1) & 0x3fff_ffff
-        let pattern = MessagePattern(connection: id.index, sequence: sequence)
+        let link = links[id].asking(due: due)
+        let pattern = MessagePattern(connection: id.index, sequence: link.sequence)
         operations.withMutableBytes(of: buffer, byteCount: settings.messageByteCount) {
             pattern.fill(&$0)
         }
-        links[index] = Link(
-            dueNanoseconds: due.nanoseconds, bits: 0x8000_0000 | sequence, received: 0)
+        links[id] = link
         outstanding += 1
         report.sent += 1
         operations.send(id, buffer, byteCount: settings.messageByteCount)
@@ -440,6 +393,5 @@ struct LoadClient: Handler, ~Copyable {
         row[.lost] = lost
         row[.echoes] = echoes
         row[.wrong] = wrong
-        row[.inFlight] = phase == .ramp ? opening : outstanding
     }
 }

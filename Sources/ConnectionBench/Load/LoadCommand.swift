@@ -27,17 +27,23 @@ struct LoadReport: Codable, Sendable {
     var censored = 0
     /// Connections that have never echoed.
     var neverEchoed = 0
-    /// When every 1,000th connection of this worker came to exist.
+    /// When every so many connections of this worker came to exist, see `rampMarkInterval`.
     var rampMarksNanoseconds: [UInt64] = []
     /// Connects that failed, by errno.
     var failures: [Int32: Int] = [:]
     /// The ramp was given up: too many failures.
     var gaveUp = false
+
+    /// Connections of one worker between two marks: so few that the marks of all workers together
+    /// are never more than 1,000 connections behind.
+    static func rampMarkInterval(workers: Int) -> Int { max(1, 1_000 / workers) }
 }
 
 /// Hands commands from a control thread to a handler, and reports back.
 final class LoadMailbox: Sendable {
     private struct State {
+        /// Counts the commands.
+        var number = 0
         var command: LoadCommand?
         var report: LoadReport?
     }
@@ -50,16 +56,18 @@ final class LoadMailbox: Sendable {
 
     func post(_ command: LoadCommand) {
         state.withLock {
+            $0.number += 1
             $0.command = command
             $0.report = nil
+            number.store($0.number, ordering: .releasing)
         }
-        number.add(1, ordering: .releasing)
     }
 
-    func takeCommand() -> LoadCommand? {
+    /// The newest command with its number, once.
+    func takeCommand() -> (number: Int, command: LoadCommand)? {
         state.withLock { state in
             defer { state.command = nil }
-            return state.command
+            return state.command.map { (state.number, $0) }
         }
     }
 

@@ -26,15 +26,10 @@ final class Scoreboard: @unchecked Sendable {
         case echoes
         /// Answers with a wrong byte.
         case wrong
-        /// Connects, or requests, on their way.
-        case inFlight
-        /// When the first connect was asked for, and when the newest connection came to exist.
-        case firstOpenAt
+        /// When the newest connection came to exist, in nanoseconds of the monotonic clock.
         case lastOpenAt
         /// The number of the newest command that is done.
         case commandDone
-        /// The longest time between two turns, while there was work.
-        case turnGapMax
     }
 
     /// 32 figures of 8 bytes: rows of different writers share no cache line.

@@ -36,13 +36,16 @@ public struct Preflight: Codable, Hashable, Sendable {
     /// - Parameters:
     ///   - memoryAvailableBytes: `MemAvailable`, read now.
     ///   - portCapacity: ``TuplePlan/capacity`` of the plan to be run.
+    ///   - floorBytes: available memory at which the run will stop; `nil`: the default.
     public init(
-        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, portCapacity: Int
+        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, portCapacity: Int,
+        floorBytes: Int? = nil
     ) {
         self.backend = backend
         self.memoryAvailableBytes = memoryAvailableBytes
         cost = ConnectionCost(backend)
-        floorBytes = Self.floorBytes(memoryTotalBytes: facts.memoryTotalBytes)
+        let floorBytes = floorBytes ?? Self.floorBytes(memoryTotalBytes: facts.memoryTotalBytes)
+        self.floorBytes = floorBytes
         socketsPerProcess = Self.socketsPerProcess(facts, backend)
         threadsUsed = facts.threadsUsed ?? 0
         systemFilesUsed = facts.systemFilesUsed ?? 0

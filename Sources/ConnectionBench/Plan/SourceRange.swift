@@ -13,6 +13,20 @@ public struct SourceRange: Hashable, Sendable {
     /// The ports that an unprivileged process may bind.
     public static let allPorts: ClosedRange<UInt16> = 1_024...65_535
 
+    /// The longest stretch of ports that the kernel does not choose from by itself.
+    ///
+    /// A port that was bound explicitly is passed over by the kernel's own search, for every
+    /// program and address of the machine, also while it is in TIME_WAIT. A run that took its
+    /// source ports from `ip_local_port_range` would leave other programs without any.
+    public static func ports(outsideOf local: ClosedRange<Int>?) -> ClosedRange<UInt16> {
+        guard let local else { return allPorts }
+        let below = Int(allPorts.lowerBound)...max(Int(allPorts.lowerBound), local.lowerBound - 1)
+        let above = min(65_535, local.upperBound + 1)...65_535
+        let longest = below.count >= above.count ? below : above
+        guard longest.count >= 1_000 else { return allPorts }
+        return UInt16(longest.lowerBound)...UInt16(longest.upperBound)
+    }
+
     let addresses: Addresses
     /// The kernel's own choice of ports (ip_local_port_range, ip_local_reserved_ports) does not
     /// limit this range: an explicit bind ignores both.

@@ -13,8 +13,9 @@ public enum ChildMain {
 
     /// - Returns: the exit code.
     public static func run() -> CInt {
-        // Ctrl-C on the terminal reaches the whole group; only the parent decides what it means.
-        signal(SIGINT, SIG_IGN)
+        // Ctrl-C, timeout(1) and a closing terminal reach the whole group; only the parent decides
+        // what it means.
+        for ignored in [SIGINT, SIGTERM, SIGHUP] { signal(ignored, SIG_IGN) }
         signal(SIGPIPE, SIG_IGN)
         // Whatever ends the parent ends the child: nothing may be left behind.
         _ = CLinux_set_parent_death_signal(SIGKILL)
@@ -59,7 +60,9 @@ public enum ChildMain {
         let board = try Scoreboard(fd: scoreboardFD, rowCount: setup.rowCount)
         let plan = try TuplePlan(
             connections: planSetup.connections,
-            sources: SourceRange(seed: planSetup.seed, excluding: Set(planSetup.excludedPorts)),
+            sources: SourceRange(
+                seed: planSetup.seed, ports: planSetup.portFirst...planSetup.portLast,
+                excluding: Set(planSetup.excludedPorts)),
             destinations: planSetup.destinations.compactMap { SocketAddress($0) }
         ).slice(planSetup.part, of: planSetup.parts)
         let mailboxes = (0..<setup.workers).map { _ in LoadMailbox() }
@@ -82,18 +85,24 @@ public enum ChildMain {
         _ channel: ControlChannel, _ engine: Engine, mailboxes: [LoadMailbox],
         rows: [Scoreboard.Row]
     ) throws {
-        var isBusy = false
+        /// The number of the command that is being done.
+        var running: Int?
         while true {
             // While a command runs its end is looked for 500 times a second.
             let message = try channel.receive(
-                ParentMessage.self, milliseconds: isBusy ? 2 : 200)
+                ParentMessage.self, milliseconds: running == nil ? 200 : 2)
             switch message {
             case nil: break
-            case .load(let commands):
+            case .load(let number, let commands):
                 for (mailbox, command) in zip(mailboxes, commands) { mailbox.post(command) }
                 engine.wake()
-                isBusy = true
+                running = number
             case .counters:
+                // A worker publishes in a turn that comes 10 ms after the last time, so one that
+                // has become idle needs another turn for its last figures.
+                usleep(12_000)
+                engine.wake()
+                usleep(3_000)
                 try channel.send(
                     ChildMessage.counters(engine.counters, fallbacks: engine.fallbacks))
             case .finish:
@@ -103,9 +112,12 @@ public enum ChildMain {
                 throw ControlError.malformed("a second set-up")
             }
             if let failure = engine.failure { throw failure }
-            if isBusy, zip(mailboxes, rows).allSatisfy({ $0.newest == $1[.commandDone] }) {
-                isBusy = false
-                try channel.send(ChildMessage.loaded(mailboxes.compactMap { $0.takeReport() }))
+            if let number = running,
+                zip(mailboxes, rows).allSatisfy({ $0.newest == $1[.commandDone] })
+            {
+                running = nil
+                let reports = mailboxes.compactMap { $0.takeReport() }
+                try channel.send(ChildMessage.loaded(number: number, reports))
             }
         }
     }

@@ -12,6 +12,8 @@ public struct ChildError: Error, Hashable, Sendable, CustomStringConvertible {
     public let child: String
     public let pid: Int32
     public let reason: String
+    /// It was ended by a signal, and did not say itself what was wrong.
+    public var wasKilled = false
 
     public var description: String { "\(child) (pid \(pid)): \(reason)" }
 }
@@ -23,6 +25,7 @@ final class ChildProcess {
     let rows: Range<Int>
     private let channel: ControlChannel
     private var endReason: String?
+    private var wasKilled = false
 
     /// Starts this program again as a child. It waits for its set-up.
     init(name: String, rows: Range<Int>, scoreboard: Scoreboard) throws {
@@ -82,35 +85,59 @@ final class ChildProcess {
         } catch {
             throw ended(error)
         }
-        if case .failed(let reason) = message {
-            throw ChildError(child: name, pid: pid, reason: reason)
-        }
+        if case .failed(let reason) = message { throw self.error(reason) }
         return message
     }
 
     /// The child says nothing more: how did it end?
     private func ended(_ error: ControlError) -> ChildError {
         for _ in 0..<100 {
-            if let reason = reap() { return ChildError(child: name, pid: pid, reason: reason) }
+            if let reason = reap() { return self.error(reason) }
             usleep(10_000)
         }
-        return ChildError(child: name, pid: pid, reason: "\(error)")
+        return self.error("\(error)")
     }
+
+    private func error(_ reason: String) -> ChildError {
+        ChildError(child: name, pid: pid, reason: reason, wasKilled: wasKilled)
+    }
+
+    /// Whether it has ended, in whatever way.
+    var hasEnded: Bool { reap() != nil }
 
     /// Throws when the child has ended.
     func checkAlive() throws(ChildError) {
-        if let reason = reap() { throw ChildError(child: name, pid: pid, reason: reason) }
+        guard let reason = reap() else { return }
+        throw error(lastWords() ?? reason)
     }
 
     /// How the child ended; `nil` while it lives.
     private func reap() -> String? {
         if let endReason { return endReason }
         var status: CInt = 0
-        guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+        let result = waitpid(pid, &status, WNOHANG)
         let signal = status & 0x7f
-        endReason =
-            signal == 0 ? "exited with \((status >> 8) & 0xff)" : "killed by signal \(signal)"
+        if result == pid {
+            wasKilled = signal != 0
+            endReason =
+                wasKilled ? "killed by signal \(signal)" : "exited with \((status >> 8) & 0xff)"
+        } else if result < 0 && errno == ECHILD {
+            // Where SIGCHLD is ignored the kernel reaps by itself and tells nobody.
+            endReason = "ended"
+        }
         return endReason
+    }
+
+    /// What a child that failed has said before its end.
+    private func lastWords() -> String? {
+        do {
+            while let message = try channel.receive(ChildMessage.self, milliseconds: 0) {
+                if case .failed(let reason) = message { return reason }
+            }
+        } catch {
+            // The end of the channel: it said nothing of the kind.
+        }
+        return nil
     }
 
     /// Asks it to end.
@@ -119,20 +146,18 @@ final class ChildProcess {
         try? channel.send(ParentMessage.finish)
     }
 
-    /// Waits for its end; kills it when it takes longer than `seconds`.
+    /// Waits for its end; kills it when that has not come at `deadline`, or `isImpatient`.
     ///
     /// - Returns: whether it had to be killed.
-    @discardableResult
-    func waitForEnd(seconds: Double) -> Bool {
-        let deadline = MonotonicTime.now.advanced(byNanoseconds: UInt64(seconds * 1e9))
-        var wasKilled = false
-        while reap() == nil {
-            if MonotonicTime.now > deadline, !wasKilled {
+    func waitForEnd(until deadline: MonotonicTime, isImpatient: () -> Bool) -> Bool {
+        var hadToBeKilled = false
+        while !hasEnded {
+            if !hadToBeKilled, MonotonicTime.now > deadline || isImpatient() {
                 kill(pid, SIGKILL)
-                wasKilled = true
+                hadToBeKilled = true
             }
             usleep(5_000)
         }
-        return wasKilled
+        return hadToBeKilled
     }
 }

@@ -38,6 +38,8 @@ struct EngineSetup: Codable, Sendable {
 struct PlanSetup: Codable, Sendable {
     var connections: Int
     var seed: UInt64
+    var portFirst: UInt16
+    var portLast: UInt16
     var excludedPorts: [UInt16]
     var destinations: [String]
     /// This process's part of the plan.
@@ -48,8 +50,8 @@ struct PlanSetup: Codable, Sendable {
 enum ParentMessage: Codable, Sendable {
     case server(EngineSetup, listen: [String])
     case client(EngineSetup, PlanSetup, LoadSettings)
-    /// One command per worker.
-    case load([LoadCommand])
+    /// One command per worker; the answer carries the same number.
+    case load(number: Int, [LoadCommand])
     case counters
     /// End in order: stop the engine and exit.
     case finish
@@ -59,7 +61,7 @@ enum ChildMessage: Codable, Sendable {
     case ready(listening: [String])
     /// The machine is not fit, in one line; the child exits after it.
     case failed(String)
-    /// One report per worker.
-    case loaded([LoadReport])
+    /// One report per worker. A command that another one took the place of may still be answered.
+    case loaded(number: Int, [LoadReport])
     case counters(Counters, fallbacks: [String])
 }

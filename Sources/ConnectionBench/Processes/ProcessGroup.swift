@@ -7,12 +7,14 @@ import Glibc
 final class ProcessGroup {
     private let plan: RunPlan
     private let target: Int
+    private let sourcePorts: ClosedRange<UInt16>
     private let watch: RunWatch
     private(set) var layout: RunLayout
     let board: Scoreboard
     private(set) var servers: [ChildProcess] = []
     private(set) var clients: [ChildProcess] = []
     private let workers: Int
+    private var commandNumber = 0
 
     var children: [ChildProcess] { servers + clients }
     /// Workers of one side, all processes together.
@@ -24,14 +26,16 @@ final class ProcessGroup {
 
     init(
         _ plan: RunPlan, backend: BackendKind, target: Int, preflight: Preflight?,
-        watch: RunWatch
+        sourcePorts: ClosedRange<UInt16>, watch: RunWatch
     ) throws {
         self.plan = plan
         self.target = target
+        self.sourcePorts = sourcePorts
         self.watch = watch
         guard let processes = preflight?.processesPerSide(for: target) else {
             throw RunStop(
-                .wall, "\(Count.format(target)) connections need more than"
+                .wall,
+                "\(Count.format(target)) connections need more than"
                     + " \(Preflight.processesPerSideMax) processes per side", exitCode: 77)
         }
         let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
@@ -42,6 +46,14 @@ final class ProcessGroup {
         layout = RunLayout(
             backend: backend, processesPerSide: processes, workersPerProcess: workers,
             pinning: pinning)
+        let lastPort = Int(plan.port) + processes * workers - 1
+        if plan.port != 0, lastPort > Int(UInt16.max) {
+            throw RunStop(
+                .machineUnfit,
+                "--port \(plan.port): each of the \(processes * workers) server"
+                    + " workers takes one port, and they end at 65,535: give a lower one, or 0",
+                exitCode: 64)
+        }
         board = try Scoreboard(rowCount: 2 * processes * workers)
     }
 
@@ -55,7 +67,7 @@ final class ProcessGroup {
             let child = try ChildProcess(name: "server \(index)", rows: rows, scoreboard: board)
             servers.append(child)
             let listen = (0..<workers).map { worker in
-                let port = plan.port == 0 ? 0 : plan.port &+ UInt16(index * workers + worker)
+                let port = plan.port == 0 ? 0 : plan.port + UInt16(index * workers + worker)
                 return SocketAddress.loopback(port: port).description
             }
             try child.send(.server(setup(rows, side: 0, connections: share), listen: listen))
@@ -72,6 +84,7 @@ final class ProcessGroup {
         let connections = target + max(1_000, target / 50)
         let plan = PlanSetup(
             connections: connections, seed: self.plan.seed,
+            portFirst: sourcePorts.lowerBound, portLast: sourcePorts.upperBound,
             excludedPorts: Array(try ListeningPorts.read()), destinations: layout.listening,
             part: 0, parts: layout.processesPerSide)
         var settings = LoadSettings()
@@ -92,7 +105,7 @@ final class ProcessGroup {
         }
         for child in clients { _ = try answer(of: child, seconds: 30) }
         layout.clientProcesses = clientPids
-        layout.fallbacks = try counters().fallbacks
+        layout.fallbacks = try counters().fallbacks.sorted()
     }
 
     private func setup(_ rows: Range<Int>, side: Int, connections: Int) -> EngineSetup {
@@ -125,7 +138,8 @@ final class ProcessGroup {
             do {
                 if let message = try child.receive(milliseconds: 50) { return message }
             } catch {
-                // Before the first connection every end is the machine's refusal.
+                if error.wasKilled { throw error }
+                // Asked before the first connection: what it reports is the machine's refusal.
                 throw RunStop(.machineUnfit, "\(error)", exitCode: 1)
             }
             try watch.check([])
@@ -133,26 +147,30 @@ final class ProcessGroup {
         throw RunStop(.stalled, "\(child.name) did not answer in \(seconds) s", exitCode: 1)
     }
 
-    /// Gives every client worker its command and waits until all are done.
+    /// Gives every client worker its command and waits until all are done. Clients that have ended
+    /// are left out; whether that is allowed is the watch's decision.
     ///
     /// - Parameters:
-    ///   - tick: called about 100 times a second; throws to give up.
+    ///   - tick: called up to 500 times a second; throws to give up.
     func load(
         _ command: (_ worker: Int) -> LoadCommand, tick: () throws -> Void
     ) throws -> [LoadReport] {
-        for (index, client) in clients.enumerated() {
-            try client.send(
-                .load((0..<workers).map { command(index * workers + $0) }))
+        commandNumber += 1
+        try watch.check(children)
+        var waiting: [ChildProcess] = []
+        for (index, client) in clients.enumerated() where !client.hasEnded {
+            let commands = (0..<workers).map { command(index * workers + $0) }
+            try client.send(.load(number: commandNumber, commands))
+            waiting.append(client)
         }
         var reports: [LoadReport] = []
-        var waiting = clients
         while !waiting.isEmpty {
-            // The scoreboard says who has news, without a system call per child.
             watch.sleep(milliseconds: waiting.count > 8 ? 10 : 2)
             try watch.check(children)
             var stillWaiting: [ChildProcess] = []
-            for client in waiting {
-                if case .loaded(let some)? = try client.receive(milliseconds: 0) {
+            // One that has ended is named by the next check.
+            for client in waiting where !client.hasEnded {
+                if case .loaded(commandNumber, let some)? = try client.receive(milliseconds: 0) {
                     reports += some
                 } else {
                     stillWaiting.append(client)
@@ -161,20 +179,55 @@ final class ProcessGroup {
             waiting = stillWaiting
             try tick()
         }
+        try watch.check(children)
         return reports
     }
 
-    /// What all engines did so far: servers, clients, and what they do without.
-    func counters() throws -> (server: Counters, client: Counters, fallbacks: [String]) {
-        var sums = (server: Counters(), client: Counters(), fallbacks: Set<String>())
+    /// What all engines did so far, and what they do without.
+    struct CounterSums {
+        var server = Counters()
+        var client = Counters()
+        var fallbacks: Set<String> = []
+        /// Names of the processes that could not be asked any more.
+        var missing: [String] = []
+    }
+
+    /// - Throws: ``RunStop`` when a process does not answer, or has failed. In the teardown it is
+    ///   among the `missing` instead.
+    func counters() throws -> CounterSums {
+        var sums = CounterSums()
+        // All are asked first, for each takes some time. One that cannot be asked has ended, which
+        // the waiting for its answer finds.
+        for child in children { try? child.send(.counters) }
         for (index, child) in children.enumerated() {
-            try child.send(.counters)
-            guard case .counters(let counters, let fallbacks) = try answer(of: child, seconds: 10)
-            else { continue }
-            if index < servers.count { sums.server += counters } else { sums.client += counters }
-            sums.fallbacks.formUnion(fallbacks)
+            do {
+                let (counters, fallbacks) = try self.counters(of: child)
+                if index < servers.count {
+                    sums.server += counters
+                } else {
+                    sums.client += counters
+                }
+                sums.fallbacks.formUnion(fallbacks)
+            } catch {
+                guard watch.isEnding else { throw error }
+                sums.missing.append(child.name)
+            }
         }
-        return (sums.server, sums.client, sums.fallbacks.sorted())
+        return sums
+    }
+
+    private func counters(of child: ChildProcess) throws -> (Counters, fallbacks: [String]) {
+        while true {
+            // The answer to a command that was given up may come before it.
+            if case .counters(let counters, let fallbacks) = try answer(of: child, seconds: 10) {
+                return (counters, fallbacks)
+            }
+        }
+    }
+
+    /// Connections of the servers that live; the others' are gone with them.
+    var serverConnections: Int {
+        servers.filter { !$0.hasEnded }.reduce(0) { $0 + board.sum(.open, rows: $1.rows) }
     }
 
     /// Ends all processes, in order where they let themselves be asked.
@@ -184,7 +237,7 @@ final class ProcessGroup {
         for child in children { child.finish() }
         let deadline = MonotonicTime.now.advanced(byNanoseconds: UInt64(seconds * 1e9))
         return children.count { child in
-            child.waitForEnd(seconds: max(0, deadline.seconds(since: .now)))
+            child.waitForEnd(until: deadline) { watch.wasInterruptedTwice }
         }
     }
 }

@@ -6,16 +6,20 @@ extension RampTimeline {
     /// Adds one step's ramp.
     ///
     /// - Parameters:
-    ///   - marks: when each further 1,000 connections of a worker existed, sorted.
+    ///   - marks: when each further `interval` connections of some worker existed, sorted.
     ///   - base: connections before this step.
     mutating func add(
-        _ marks: [UInt64], from base: Int, startedAt: MonotonicTime, secondsBefore: Double,
+        _ marks: [UInt64], every interval: Int, from base: Int, startedAt: MonotonicTime,
+        secondsBefore: Double,
         end: (connections: Int, seconds: Double)
     ) {
         if points.isEmpty { points.append(Point(connections: 0, seconds: 0)) }
+        var lastPoint = base
         for (position, mark) in marks.enumerated() {
-            let connections = base + (position + 1) * 1_000
+            let connections = base + (position + 1) * interval
             guard connections < end.connections else { break }
+            guard connections - lastPoint >= 1_000 else { continue }
+            lastPoint = connections
             let seconds = MonotonicTime(nanoseconds: mark).seconds(since: startedAt)
             points.append(Point(connections: connections, seconds: secondsBefore + seconds))
         }
@@ -44,7 +48,8 @@ extension RampTimeline {
         guard let after = points.firstIndex(where: { $0.connections >= connections }), after > 0
         else { return 0 }
         let (low, high) = (points[after - 1], points[after])
-        let part = Double(connections - low.connections)
+        let part =
+            Double(connections - low.connections)
             / Double(max(1, high.connections - low.connections))
         return low.seconds + part * (high.seconds - low.seconds)
     }

@@ -25,11 +25,13 @@ enum DurationText {
 /// One step in one line, while the run goes on.
 enum StepLine {
     static func text(_ step: StepResult) -> String {
-        var line = "\(Count.format(step.connections)) connections"
+        var line =
+            "\(Count.format(step.connections)) connections"
             + (step.verified ? "" : " NOT VERIFIED")
             + ", \(Count.format(Int(step.connectsPerSecond)))/s"
         if let probe = step.probe {
-            line += ", p50 \(DurationText.of(probe.latency.p50Nanoseconds))"
+            line +=
+                ", p50 \(DurationText.of(probe.latency.p50Nanoseconds))"
                 + ", p99 \(DurationText.of(probe.latency.p99Nanoseconds))"
         }
         if let kernel = step.kernelBytesPerConnection {
@@ -78,7 +80,8 @@ public struct ResultTable {
 
     private var grid: [String] {
         let head = [
-            "conns", "conn/s", "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B", "user B",
+            "conns", "conn/s", "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B",
+            "user B",
         ]
         let rows = result.steps.map { step in
             let probe = step.probe
@@ -122,7 +125,8 @@ public struct ResultTable {
         {
             lines.append(
                 "each further connection costs \(Count.format(Int(kernel))) B of kernel memory"
-                    + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(user))) B of user memory")
+                    + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(user))) B of user memory"
+            )
         }
         if let hold = result.hold {
             let busy = hold.processor.serverSeconds + hold.processor.clientSeconds
@@ -135,10 +139,18 @@ public struct ResultTable {
                 "closed \(Count.format(teardown.connections)) in"
                     + " \(Decimal1.text(teardown.seconds)) s"
                     + " (\(Count.format(Int(teardown.closesPerSecond)))/s, longest stall"
-                    + " \(Decimal1.text(teardown.longestStallSeconds * 1_000)) ms), kernel memory back "
-                    + (teardown.memoryBackSeconds.map { "after \(Decimal1.text($0)) s" } ?? "not seen"))
+                    + " \(Decimal1.text(teardown.longestStallSeconds * 1_000)) ms)"
+                    + memoryBack(teardown))
         }
         return lines
+    }
+
+    /// Nothing after a small run: it is not waited for.
+    private func memoryBack(_ teardown: TeardownResult) -> String {
+        guard let left = teardown.kernelBytesLeft else { return "" }
+        return teardown.memoryBackSeconds.map {
+            ", kernel memory back after \(Decimal1.text($0)) s"
+        } ?? ", \(Count.format(bytes: left)) of kernel memory not yet back"
     }
 
     private var verdict: String {

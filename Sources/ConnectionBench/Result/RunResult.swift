@@ -178,7 +178,7 @@ public struct TeardownResult: Codable, Sendable {
     public var connections = 0
     public var seconds = 0.0
     public var closesPerSecond = 0.0
-    /// The longest time without a connection ending while there were some.
+    /// The longest time without a connection ending while there were some, seen every few ms.
     public var longestStallSeconds = 0.0
     public var processor = ProcessorUse()
     /// From the last close until kernel memory was back within 5 % of its growth; absent: it was

@@ -29,7 +29,8 @@ extension Run {
             let dropped = now.since(baseline.network).softnetDropped
             if dropped > 0 {
                 warn(
-                    "softnet-drop", "the loopback queue dropped \(Count.format(dropped)) packets"
+                    "softnet-drop",
+                    "the loopback queue dropped \(Count.format(dropped)) packets"
                         + " (net.core.netdev_max_backlog); latencies contain their repetition")
             }
         }
@@ -52,26 +53,47 @@ extension Run {
         if ioWorkers > 0 {
             warn("io-worker", "\(ioWorkers) kernel threads of io_uring did network work")
         }
-        for step in result.steps {
-            guard let probe = step.probe, probe.censored > 0 || probe.sent < probe.due else {
-                continue
-            }
+        warnOfProbes()
+    }
+
+    private func warnOfProbes() {
+        let unanswered = result.steps.compactMap { step -> String? in
+            guard let probe = step.probe, probe.answered < probe.due else { return nil }
+            return "\(Count.format(probe.due - probe.answered)) of \(Count.format(probe.due))"
+                + " at \(Count.format(step.connections)) connections"
+        }
+        if !unanswered.isEmpty {
             warn(
-                "rate-not-reached", "at \(Count.format(step.connections)) connections"
-                    + " \(Count.format(probe.due - probe.answered)) of \(Count.format(probe.due))"
-                    + " requests were not answered in time: lower --rate")
+                "rate-not-reached",
+                "requests were not answered in time ("
+                    + unanswered.joined(separator: ", ") + "): lower --rate")
+        }
+        // With a thread per connection the workers' number is no bound.
+        guard let layout = result.layout, layout.backend != .threads else { return }
+        let workers = Double(layout.processesPerSide * layout.workersPerProcess)
+        let busiest =
+            result.steps.compactMap(\.probe).map(\.processor)
+            .map { $0.clientSeconds / max($0.elapsedSeconds * workers, 1e-9) }.max() ?? 0
+        if busiest > 0.9 {
+            warn(
+                "client-saturated",
+                "the client's workers were busy for \(Int(busiest * 100)) % of"
+                    + " a probe: the latencies are partly its own; lower --rate")
         }
     }
 
     private func warnOfMachine() {
-        if let step = result.steps.last(where: { $0.kernelCount != $0.connections }),
+        if let step = result.steps.last(where: { $0.verified && $0.kernelCount != $0.connections }),
             let count = step.kernelCount
         {
             warn(
-                "foreign-sockets", "the kernel counted \(Count.format(count)) connections at"
+                "foreign-sockets",
+                "the kernel counted \(Count.format(count)) connections at"
                     + " \(Count.format(step.connections)): other programs' sockets came or went")
         }
-        let phases = result.steps.flatMap { [$0.rampProcessor] + [$0.probe?.processor].compactMap { $0 } }
+        let phases = result.steps.flatMap {
+            [$0.rampProcessor] + [$0.probe?.processor].compactMap { $0 }
+        }
         let machines = phases.compactMap(\.machine)
         let total = machines.reduce(0) { $0 + $1.totalSeconds }
         let stolen = machines.reduce(0) { $0 + $1.stealSeconds }

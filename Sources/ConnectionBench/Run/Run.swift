@@ -65,6 +65,13 @@ public final class Run {
         return result
     }
 
+    private var sourcePorts: ClosedRange<UInt16> {
+        guard let first = result.host.localPortFirst, let last = result.host.localPortLast,
+            first <= last
+        else { return SourceRange.ports(outsideOf: nil) }
+        return SourceRange.ports(outsideOf: first...last)
+    }
+
     private func stopped(_ reason: StopReason) {
         result.stopped = reason
         result.exitCode = reason.exitCode
@@ -95,12 +102,12 @@ public final class Run {
     private func checkMachine(_ backend: BackendKind) throws -> Int {
         let available = try KernelMemory.memAvailable()
         let portCapacity = try TuplePlan(
-            connections: 0, sources: SourceRange(seed: plan.seed),
+            connections: 0, sources: SourceRange(seed: plan.seed, ports: sourcePorts),
             destinations: [.loopback(port: 1)]
         ).capacity
         let preflight = Preflight(
             facts: result.host, memoryAvailableBytes: available, backend: backend,
-            portCapacity: portCapacity)
+            portCapacity: portCapacity, floorBytes: plan.memoryFloorBytes)
         result.preflight = preflight
         let refusals = preflight.refusals(for: plan.connections)
         if refusals.isEmpty { return plan.connections }
@@ -128,7 +135,8 @@ public final class Run {
 
     private func start(_ backend: BackendKind, target: Int) throws {
         let group = try ProcessGroup(
-            plan, backend: backend, target: target, preflight: result.preflight, watch: watch)
+            plan, backend: backend, target: target, preflight: result.preflight,
+            sourcePorts: sourcePorts, watch: watch)
         self.group = group
         result.layout = group.layout
         try group.startServers()
@@ -141,8 +149,10 @@ public final class Run {
             "\(group.layout.backend.rawValue): \(group.servers.count) server and"
                 + " \(group.clients.count) client process\(group.clients.count == 1 ? "" : "es"),"
                 + " \(group.layout.workersPerProcess) worker(s) each")
-        for fallback in group.layout.fallbacks {
-            warn("missing-feature", "io_uring without \(fallback)")
+        if !group.layout.fallbacks.isEmpty {
+            warn(
+                "missing-feature",
+                "io_uring without \(group.layout.fallbacks.joined(separator: "; "))")
         }
     }
 
@@ -159,6 +169,7 @@ public final class Run {
         addWarnings()
     }
 
+    /// One warning for each id: the first.
     func warn(_ id: String, _ message: String) {
         if result.warnings.contains(where: { $0.id == id }) { return }
         result.warnings.append(RunWarning(id: id, message: message))

@@ -1,4 +1,4 @@
-// The phases of a run: ramp, verify, probe, sweep, hold, teardown.
+// The phases of a run on its way up: ramp, verify, probe, sweep, hold.
 
 import ConnectionEngine
 import Glibc
@@ -40,8 +40,9 @@ extension Run {
         finishRamp(&record, reports, group, startedAt, openBefore, meter)
         try checkFailures(reports, record)
         try measureMemory(&record, group)
-        if plan.probeSeconds > 0 { record.probe = try probe(group) }
+        if plan.probeSeconds > 0 { record.probe = try probe(group, step) }
         progress.say(StepLine.text(record))
+        try checkProbe(record)
         guard record.verified else {
             throw RunStop(
                 .unverified,
@@ -51,6 +52,16 @@ extension Run {
                     + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
                 exitCode: 1)
         }
+    }
+
+    /// A connection with a wrong answer is given up, and the next ramp would make another one.
+    private func checkProbe(_ record: StepResult) throws {
+        guard let probe = record.probe, probe.wrongAnswers > 0 else { return }
+        throw RunStop(
+            .unverified,
+            "\(Count.format(probe.wrongAnswers)) answers at \(Count.format(record.connections))"
+                + " connections were wrong: the server's bytes are not those of the client",
+            exitCode: 1)
     }
 
     static func share(of total: Int, _ worker: Int, _ workers: Int) -> Int {
@@ -110,7 +121,8 @@ extension Run {
         let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
         var timeline = result.ramp ?? RampTimeline()
         timeline.add(
-            marks, from: openBefore, startedAt: startedAt, secondsBefore: rampSecondsBefore,
+            marks, every: LoadReport.rampMarkInterval(workers: group.workersPerSide),
+            from: openBefore, startedAt: startedAt, secondsBefore: rampSecondsBefore,
             end: (record.clientEstablished, seconds))
         result.ramp = timeline
         rampSecondsBefore += seconds
@@ -145,7 +157,7 @@ extension Run {
 
     // MARK: Load
 
-    private func probe(_ group: ProcessGroup) throws -> ProbeResult {
+    private func probe(_ group: ProcessGroup, _ step: Int) throws -> ProbeResult {
         var probe = ProbeResult(
             offeredPerSecond: plan.requestsPerSecond, seconds: plan.probeSeconds)
         let wrongBefore = group.board.sum(.wrong, rows: group.clientRows)
@@ -154,9 +166,11 @@ extension Run {
         let start = MonotonicTime.now.advanced(byNanoseconds: 20_000_000)
         let duration = UInt64(plan.probeSeconds * 1e9)
         let deadline = start.advanced(byNanoseconds: duration + 20_000_000_000)
-        let reports = try group.load({ _ in
-            .probe(
-                requestsPerSecond: plan.requestsPerSecond / Double(group.workersPerSide),
+        let reports = try group.load({ worker in
+            // By its connections, of which it may have none.
+            let share = Double(Run.share(of: step, worker, group.workersPerSide)) / Double(step)
+            return .probe(
+                requestsPerSecond: plan.requestsPerSecond * share,
                 startNanoseconds: start.nanoseconds, durationNanoseconds: duration)
         }) { [progress] in
             progress.update("probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s")
@@ -228,97 +242,26 @@ extension Run {
         guard let group else { return }
         progress.beginPhase()
         let meter = PhaseMeter(group)
-        let lostBefore = group.board.sum(.lost, rows: group.clientRows)
-        let end = MonotonicTime.now.advanced(byNanoseconds: UInt64(plan.holdSeconds * 1e9))
+        let openBefore = group.serverConnections
+        let startedAt = MonotonicTime.now
+        let end = startedAt.advanced(byNanoseconds: UInt64(plan.holdSeconds * 1e9))
+        // What was held so far is in the result whatever interrupts it.
+        defer {
+            result.hold = HoldResult(
+                seconds: MonotonicTime.now.seconds(since: startedAt),
+                // Idle clients listen to nothing: the servers notice an end.
+                connectionsLost: max(0, openBefore - group.serverConnections),
+                processor: meter.read(group))
+        }
         while .now < end {
             watch.sleep(milliseconds: 20)
             try watch.check(group.children)
             progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
         }
-        let lost = group.board.sum(.lost, rows: group.clientRows) - lostBefore
-        result.hold = HoldResult(
-            seconds: plan.holdSeconds, connectionsLost: lost, processor: meter.read(group))
+        let lost = openBefore - group.serverConnections
         if lost > 0 {
             throw RunStop(
                 .unverified, "\(Count.format(lost)) connections were lost while held", exitCode: 1)
         }
-    }
-
-    // MARK: Teardown
-
-    /// Ends connections and processes; never fails, and bounds its own time.
-    func tearDown() {
-        guard let group else { return }
-        watch.isEnding = true
-        let wasInterrupted = result.stopped?.kind == .interrupted
-        if let sums = try? group.counters() {
-            result.serverCounters = sums.server
-            result.clientCounters = sums.client
-        }
-        var record = TeardownResult()
-        record.connections = group.board.sum(.open, rows: group.clientRows)
-        progress.beginPhase()
-        let meter = PhaseMeter(group)
-        let startedAt = MonotonicTime.now
-        closeAll(&record, group, seconds: wasInterrupted ? 8 : 120)
-        record.seconds = MonotonicTime.now.seconds(since: startedAt)
-        record.closesPerSecond = Double(record.connections) / max(record.seconds, 1e-9)
-        record.processor = meter.read(group)
-        record.childrenKilled = group.end(seconds: wasInterrupted ? 4 : 20)
-        awaitMemory(&record, seconds: wasInterrupted ? 2 : 60)
-        result.teardown = record
-    }
-
-    private func closeAll(_ record: inout TeardownResult, _ group: ProcessGroup, seconds: Double) {
-        var closed = 0
-        var changedAt = MonotonicTime.now
-        let deadline = changedAt.advanced(byNanoseconds: UInt64(seconds * 1e9))
-        let rows = group.serverRows.lowerBound..<group.clientRows.upperBound
-        var longest = 0.0
-        func look() throws {
-            let now = MonotonicTime.now
-            let count = group.board.sum(.closed, rows: rows)
-            if count != closed {
-                longest = max(longest, now.seconds(since: changedAt))
-                closed = count
-                changedAt = now
-            }
-            if now > deadline { throw RunStop(.stalled, "teardown", exitCode: 1) }
-            if watch.wasInterruptedTwice {
-                throw RunStop(.interrupted, "teardown", exitCode: 130)
-            }
-            progress.update(
-                "close, \(Count.format(group.board.sum(.open, rows: group.serverRows))) left")
-        }
-        do {
-            _ = try group.load({ _ in .close(reset: plan.teardown == .reset) }, tick: look)
-            while group.board.sum(.open, rows: group.serverRows) > 0 {
-                watch.sleep(milliseconds: 2)
-                try watch.check(group.children)
-                try look()
-            }
-        } catch {
-            // A child has died, or it takes too long: the end of the processes closes the rest.
-            warn("teardown", "connections were left to the end of their processes: \(error)")
-        }
-        record.longestStallSeconds = longest
-    }
-
-    private func awaitMemory(_ record: inout TeardownResult, seconds: Double) {
-        guard let baseline, let peak = result.steps.compactMap({ $0.kernelMemory?.totalBytes }).max(),
-            peak > 16 << 20
-        else { return }
-        let startedAt = MonotonicTime.now
-        repeat {
-            guard let now = try? KernelMemory.read() else { return }
-            let left = now.growth(since: baseline.kernel).totalBytes
-            record.kernelBytesLeft = left
-            if left < peak / 20 {
-                record.memoryBackSeconds = MonotonicTime.now.seconds(since: startedAt)
-                return
-            }
-            progress.update("waiting for \(Count.format(bytes: left)) of kernel memory")
-            watch.sleep(milliseconds: 50)
-        } while MonotonicTime.now.seconds(since: startedAt) < seconds && !watch.wasInterruptedTwice
     }
 }

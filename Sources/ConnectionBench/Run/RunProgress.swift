@@ -51,7 +51,9 @@ public final class RunProgress {
     private func write(_ text: String) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
-            let written = bytes.withUnsafeBytes { Glibc.write(STDERR_FILENO, $0.baseAddress!, $0.count) }
+            let written = bytes.withUnsafeBytes {
+                Glibc.write(STDERR_FILENO, $0.baseAddress!, $0.count)
+            }
             // A closed standard error must not end a run.
             if written <= 0 { return }
             bytes = bytes.dropFirst(written)

@@ -13,17 +13,21 @@ struct RunStop: Error {
     }
 }
 
-/// Takes Ctrl-C and SIGTERM from a descriptor, so that they interrupt nothing.
+/// Takes the signals that ask for an end from a descriptor, so that they interrupt nothing.
 final class SignalWatch {
     let fd: CInt
     private(set) var received: [CInt] = []
 
-    /// Blocks the two signals in this thread and those it starts; call it before any is started.
+    /// Blocks the signals in this thread and those it starts; call it before any is started.
     init() throws(SystemError) {
         var mask = sigset_t()
         sigemptyset(&mask)
         sigaddset(&mask, SIGINT)
         sigaddset(&mask, SIGTERM)
+        // nohup(1) ignores it, and means it.
+        var hangup = sigaction()
+        sigaction(SIGHUP, nil, &hangup)
+        if hangup.__sigaction_handler.sa_handler == nil { sigaddset(&mask, SIGHUP) }
         pthread_sigmask(SIG_BLOCK, &mask, nil)
         signal(SIGPIPE, SIG_IGN)
         fd = CLinux_signalfd(&mask)
@@ -62,6 +66,8 @@ final class RunWatch {
     func sleep(milliseconds: CInt) {
         var waiting = pollfd(fd: signals.fd, events: Int16(POLLIN), revents: 0)
         poll(&waiting, 1, milliseconds)
+        // Left unread, it would end every further sleep at once.
+        signals.take()
     }
 
     /// - Throws: ``RunStop`` when the run must end.
@@ -89,7 +95,8 @@ final class RunWatch {
     }
 
     private static func interrupted(by signal: CInt) -> RunStop {
-        let name = signal == SIGINT ? "SIGINT (Ctrl-C)" : "SIGTERM"
+        let names = [SIGINT: "SIGINT (Ctrl-C)", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP"]
+        let name = names[signal] ?? "signal \(signal)"
         return RunStop(.interrupted, "interrupted by \(name)", exitCode: 128 + signal)
     }
 

@@ -1,9 +1,10 @@
 // The blocking backend of one worker: a thread per connection, one handler.
 //
 // The circle runs in each connection's own thread: it blocks in recv, takes the worker's lock, hands
-// the bytes to the handler, releases the lock and sends, blocking. Nothing is handed from thread to
-// thread on an echo's way. A further thread, the worker's own, gives the handler its turns at
-// `nextDue` and after a wake-up; a send asked for there is done by that thread.
+// the bytes to the handler, releases the lock and sends. Nothing is handed from thread to thread on
+// an echo's way. A further thread, the worker's own, gives the handler its turns at `nextDue` and
+// after a wake-up. A send that finds the socket full is finished by a thread made for it, so that
+// the thread that took the turn goes on (`ThreadSending.swift`).
 
 import CLinux
 import Glibc
@@ -12,27 +13,31 @@ import Glibc
 final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
     typealias Slot = ConnectionTable.Slot
 
-    private let setup: WorkerSetup
-    private let stop: StopFlag
+    let setup: WorkerSetup
+    let stop: StopFlag
     private let status: WorkerStatus
-    private let table: ConnectionTable
-    private let pool: BufferPool
+    let table: ConnectionTable
+    let pool: BufferPool
     /// Guards everything below, the table and the pool.
-    private let lock = Lock()
+    let lock = Lock()
     private var handler: H
     private var operations: OperationQueue
     private var completions: CompletionBatch
-    private var counters = Counters()
+    var counters = Counters()
+    private var publishedAt = MonotonicTime.zero
     /// Threads of connections and listeners that have not ended.
     private var liveThreads = 0
     /// Until when the worker's own thread sleeps; an earlier due time must wake it.
     private var sleepsUntil: MonotonicTime?
-    private var isStopping = false
+    /// The handler takes no further turns, and every thread is to end.
+    var isStopping = false
     /// Advanced to wake the worker's own thread.
     let wakeUp: EventCount
+    /// Its value before the newest turn of that thread; a wake-up that comes later ends its wait.
+    private var seen: UInt32
 
     /// What a turn leaves to be done without the lock; one per thread, so that it allocates once.
-    private struct Leftover {
+    struct Leftover {
         var sends: [ConnectionID] = []
         var connects: [Operation] = []
         var failures: [(ConnectionID, CInt)] = []
@@ -46,6 +51,7 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         self.stop = stop
         self.status = status
         self.wakeUp = wakeUp
+        self.seen = wakeUp.value
         self.table = setup.table
         self.pool = setup.pool
         self.handler = handler
@@ -59,37 +65,40 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
 
     /// Runs until `stop` is set or the handler stops its worker, and all threads have ended.
     func run() throws(SystemError) {
+        // Whatever ends it: the table and the pool outlive their last user.
+        defer { endAllThreads() }
         var leftover = Leftover()
         lock.lock()
         handler.start(&operations)
         finishTurn(&leftover)
         for listener in setup.listeners { try spawnAcceptor(listener) }
         while true {
-            let seen = wakeUp.value
             lock.lock()
             let due = handler.nextDue
             sleepsUntil = due ?? MonotonicTime(nanoseconds: .max)
             let mustEnd = isStopping || stop.isSet
             lock.unlock()
-            if mustEnd { break }
+            if mustEnd { return }
             if due.map({ $0 > .now }) ?? true { wakeUp.wait(from: seen, until: due) }
+            seen = wakeUp.value
             takeTurn(&leftover)
         }
-        endAllThreads()
     }
 
     private func endAllThreads() {
         for listener in setup.listeners { _ = CLinux_shutdown(listener, CInt(SHUT_RDWR)) }
         lock.lock()
         isStopping = true
-        unsafe table.forEachOpen { _, slot in
-            // A connection without a descriptor yet looks at `isStopping` when it has one.
-            if unsafe slot.pointee.fd >= 0 {
-                _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
+        while true {
+            // Again and again: a thread may have been on its way into a connect that blocks.
+            unsafe table.forEachOpen { _, slot in
+                // A connection without a descriptor yet looks at `isStopping` when it has one.
+                if unsafe slot.pointee.fd >= 0 {
+                    _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
+                }
+                unsafe wake(slot)
             }
-            unsafe wake(slot)
-        }
-        while liveThreads > 0 {
+            if liveThreads == 0 { break }
             let seen = wakeUp.value
             lock.unlock()
             wakeUp.wait(from: seen, until: .now.advanced(byNanoseconds: 50_000_000))
@@ -102,7 +111,7 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
     // MARK: Turns
 
     /// Gives the handler a turn with nothing, one or two completions.
-    private func takeTurn(
+    func takeTurn(
         _ leftover: inout Leftover, _ first: Completion? = nil, _ second: Completion? = nil
     ) {
         lock.lock()
@@ -110,19 +119,33 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         finishTurn(&leftover)
     }
 
-    /// Under the lock.
-    private func handle(_ first: Completion?, _ second: Completion? = nil) {
+    /// Under the lock. Once the worker stops, completions have nobody to go to.
+    func handle(_ first: Completion?, _ second: Completion? = nil) {
+        if isStopping {
+            for case .received(_, let buffer, _)? in [first, second] { pool.putBack(buffer) }
+            return
+        }
         completions.removeAll()
         if let first { completions.append(first) }
         if let second { completions.append(second) }
         completions.reapedAt = .now
         handler.handle(completions, &operations)
         counters.turns += 1
-        if counters.turns & 63 == 0 { status.publish(counters, fallbacks: nil) }
+        if completions.reapedAt.nanoseconds(since: publishedAt) > WorkerStatus.interval {
+            publishedAt = completions.reapedAt
+            status.publish(counters, fallbacks: nil)
+        }
     }
 
     /// Carries out what the handler asked for, releases the lock, and does what may block.
-    private func finishTurn(_ leftover: inout Leftover) {
+    func finishTurn(_ leftover: inout Leftover) {
+        settle(&leftover)
+        lock.unlock()
+        finish(&leftover)
+    }
+
+    /// Under the lock, after every turn: takes the handler's operations, its stop and its due time.
+    func settle(_ leftover: inout Leftover) {
         submit(&leftover)
         if operations.isStopRequested, !isStopping {
             isStopping = true
@@ -133,14 +156,21 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
             wakeUp.advance()
         }
         counters.queueGrowths = operations.growths
-        lock.unlock()
+    }
+
+    /// Without the lock: what turns have left to do, until nothing is left.
+    func finish(_ leftover: inout Leftover) {
         while true {
             if let id = leftover.sends.popLast() {
-                sendQueued(id, &leftover)
+                sendQueued(id, &leftover, waits: false)
             } else if let connect = leftover.connects.popLast() {
                 spawnConnect(connect, &leftover)
             } else if let (id, code) = leftover.failures.popLast() {
-                failOpening(id, code, &leftover)
+                // Not a turn of its own: a handler that connects again at once would nest them.
+                lock.lock()
+                failOpening(id, code)
+                settle(&leftover)
+                lock.unlock()
             } else {
                 return
             }
@@ -173,27 +203,6 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         if unsafe slot.pointee.flags.contains(.readable) { unsafe wake(slot) }
     }
 
-    private func enqueueSend(
-        _ id: ConnectionID, _ buffer: Buffer, byteCount: UInt32, _ leftover: inout Leftover
-    ) {
-        guard let slot = unsafe liveSlot(id) else {
-            pool.putBack(buffer)
-            return
-        }
-        unsafe pool.pending[Int(buffer.index)] = .init(
-            offset: 0, byteCount: byteCount, next: .none)
-        if unsafe slot.pointee.sendHead == .none {
-            unsafe slot.pointee.sendHead = buffer
-        } else {
-            unsafe pool.pending[Int(slot.pointee.sendTail.index)].next = buffer
-        }
-        unsafe slot.pointee.sendTail = buffer
-        if unsafe !slot.pointee.flags.contains(.sending) {
-            unsafe slot.pointee.flags.insert(.sending)
-            leftover.sends.append(id)
-        }
-    }
-
     private func closeRequested(_ id: ConnectionID, abort: Bool) {
         guard let slot = unsafe table.slot(id) else {
             counters.staleOperations += 1
@@ -203,19 +212,22 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
             unsafe slot.pointee.state = .terminating
             unsafe slot.pointee.closeCode = 0
         }
-        if abort {
-            if unsafe slot.pointee.fd >= 0 { _ = CLinux_set_abortive_close(unsafe slot.pointee.fd) }
-            unsafe dropSendsBehindHead(slot)
-        }
-        let isSending = unsafe slot.pointee.flags.contains(.sending)
-        if unsafe slot.pointee.fd >= 0, abort || !isSending {
-            // Its thread wakes from recv with an end of stream, and closes.
-            _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
+        let fd = unsafe slot.pointee.fd
+        if abort { unsafe dropSendsBehindHead(slot) }
+        if fd >= 0 {
+            if abort {
+                _ = CLinux_set_abortive_close(fd)
+                // A shutdown would tell the peer of an end before it hears of the reset.
+                if !disconnectSocket(fd) { _ = CLinux_shutdown(fd, CInt(SHUT_RDWR)) }
+            } else if unsafe !slot.pointee.flags.contains(.sending) {
+                // Its thread wakes from recv with an end of stream, and closes.
+                _ = CLinux_shutdown(fd, CInt(SHUT_RDWR))
+            }
         }
         unsafe wake(slot)
     }
 
-    private func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {
+    func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {
         if let slot = unsafe table.slot(id), unsafe slot.pointee.state == .open {
             return unsafe slot
         }
@@ -223,88 +235,16 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         return nil
     }
 
-    private func wake(_ slot: UnsafeMutablePointer<Slot>) {
+    /// Under the lock: wakes the connection's threads that wait on its word.
+    func wake(_ slot: UnsafeMutablePointer<Slot>) {
         unsafe CLinux_increment(&slot.pointee.wakeWord)
         _ = unsafe CLinux_futex_wake_all(&slot.pointee.wakeWord)
     }
 
-    private func dropSendsBehindHead(_ slot: UnsafeMutablePointer<Slot>) {
-        let head = unsafe slot.pointee.sendHead
-        if head == .none { return }
-        var next = unsafe pool.pending[Int(head.index)].next
-        while next != .none {
-            let following = unsafe pool.pending[Int(next.index)].next
-            pool.putBack(next)
-            next = following
-        }
-        unsafe pool.pending[Int(head.index)].next = .none
-        unsafe slot.pointee.sendTail = head
-    }
+    // MARK: Threads
 
-    // MARK: Sending
-
-    /// Sends a connection's queue, blocking; the handler hears of each buffer that is done.
-    private func sendQueued(_ id: ConnectionID, _ leftover: inout Leftover) {
-        lock.lock()
-        let slot = unsafe table.slots + Int(id.index)
-        while unsafe slot.pointee.sendHead != .none {
-            let buffer = unsafe slot.pointee.sendHead
-            let fd = unsafe slot.pointee.fd
-            let byteCount = unsafe pool.pending[Int(buffer.index)].byteCount
-            lock.unlock()
-            let (code, shortSends) = sendAll(fd, buffer, Int(byteCount))
-            lock.lock()
-            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
-            pool.putBack(buffer)
-            counters.shortSends += shortSends
-            if code == 0 {
-                counters.bytesSent += UInt64(byteCount)
-                handle(.sent(id))
-                submit(&leftover)
-            } else {
-                unsafe fail(slot, code)
-            }
-        }
-        unsafe slot.pointee.sendTail = .none
-        unsafe slot.pointee.flags.remove(.sending)
-        if unsafe slot.pointee.state == .terminating {
-            _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
-            unsafe wake(slot)
-        }
-        lock.unlock()
-    }
-
-    private func sendAll(_ fd: CInt, _ buffer: Buffer, _ byteCount: Int) -> (CInt, UInt64) {
-        var sent = 0
-        var shortSends: UInt64 = 0
-        while sent < byteCount {
-            let result = unsafe CLinux_send(
-                fd, pool.address(of: buffer) + sent, byteCount - sent, 0)
-            if result == Int(-EINTR) { continue }
-            if result < 0 { return (CInt(-result), shortSends) }
-            sent += result
-            if sent < byteCount { shortSends += 1 }
-        }
-        return (0, shortSends)
-    }
-
-    /// Under the lock: the connection broke; its thread will report it.
-    private func fail(_ slot: UnsafeMutablePointer<Slot>, _ code: CInt) {
-        unsafe dropSendsBehindHead(slot)
-        while unsafe slot.pointee.sendHead != .none {
-            let buffer = unsafe slot.pointee.sendHead
-            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
-            pool.putBack(buffer)
-        }
-        if unsafe slot.pointee.state == .open {
-            unsafe slot.pointee.state = .terminating
-            unsafe slot.pointee.closeCode = Int16(code)
-        }
-    }
-
-    // MARK: Threads of connections
-
-    private func spawn(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
+    /// Starts a thread that ends by itself; `endAllThreads` waits for it.
+    func spawn(_ body: @escaping @Sendable () -> Void) throws(SystemError) {
         lock.lock()
         liveThreads += 1
         counters.threads += 1
@@ -329,192 +269,5 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         let wasLast = liveThreads == 0
         lock.unlock()
         if wasLast { wakeUp.advance() }
-    }
-
-    private func spawnConnect(_ operation: Operation, _ leftover: inout Leftover) {
-        guard case .connect(let id, let source, let destination) = operation else { return }
-        do throws(SystemError) {
-            try spawn { [self] in connectAndServe(id, source, destination) }
-        } catch {
-            leftover.failures.append((id, error.errno.code))
-        }
-    }
-
-    private func failOpening(_ id: ConnectionID, _ code: CInt, _ leftover: inout Leftover) {
-        lock.lock()
-        table.release(id)
-        counters.closed += 1
-        handle(.closed(id, .failed(Errno(code))))
-        finishTurn(&leftover)
-    }
-
-    private func connectAndServe(
-        _ id: ConnectionID, _ source: SocketAddress?, _ destination: SocketAddress
-    ) {
-        var leftover = Leftover()
-        let fd: CInt
-        do throws(SystemError) {
-            fd = try connectingSocket(
-                from: source, isIPv6: destination.isIPv6, nonBlocking: false
-            ).release()
-        } catch {
-            return failOpening(id, error.errno.code, &leftover)
-        }
-        lock.lock()
-        let slot = unsafe table.slots + Int(id.index)
-        unsafe slot.pointee.fd = fd
-        let mustEnd = unsafe isStopping || slot.pointee.state == .terminating
-        lock.unlock()
-        let result = mustEnd ? -ECANCELED : connectSocket(fd, to: destination)
-        if result < 0 {
-            lock.lock()
-            if unsafe slot.pointee.state == .opening {
-                unsafe slot.pointee.closeCode = Int16(-result)
-            }
-            return unsafe close(id, slot, &leftover)
-        }
-        lock.lock()
-        if unsafe slot.pointee.state == .terminating { return unsafe close(id, slot, &leftover) }
-        unsafe slot.pointee.state = .open
-        counters.connected += 1
-        handle(.connected(id))
-        finishTurn(&leftover)
-        unsafe serve(id, slot, &leftover)
-    }
-
-    /// Receives until the connection ends, then closes it.
-    private func serve(
-        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, _ leftover: inout Leftover
-    ) {
-        let fd = unsafe slot.pointee.fd
-        let bytes = UnsafeMutableRawPointer.allocate(
-            byteCount: Int(pool.byteCount), alignment: 64)
-        defer { unsafe bytes.deallocate() }
-        while true {
-            let result = unsafe CLinux_recv(fd, bytes, Int(pool.byteCount), 0)
-            if result == Int(-EINTR) { continue }
-            lock.lock()
-            if result <= 0 {
-                if unsafe slot.pointee.state == .open {
-                    unsafe slot.pointee.state = .terminating
-                    unsafe slot.pointee.closeCode = result == 0 ? -1 : Int16(-result)
-                }
-                return unsafe close(id, slot, &leftover)
-            }
-            guard let buffer = unsafe bufferWhenArmed(slot) else { return unsafe close(id, slot, &leftover) }
-            unsafe pool.address(of: buffer).copyMemory(from: bytes, byteCount: result)
-            if unsafe slot.pointee.flags.contains(.once) {
-                unsafe slot.pointee.flags.subtract([.armed, .once])
-            }
-            counters.bytesReceived += UInt64(result)
-            handle(.received(id, buffer, byteCount: UInt32(result)))
-            finishTurn(&leftover)
-        }
-    }
-
-    /// Under the lock, which it may release meanwhile: waits until the handler wants bytes and a
-    /// buffer is free; `nil` when the connection is to end instead.
-    private func bufferWhenArmed(_ slot: UnsafeMutablePointer<Slot>) -> Buffer? {
-        var isStarved = false
-        unsafe slot.pointee.flags.insert(.readable)
-        defer { unsafe slot.pointee.flags.remove(.readable) }
-        while unsafe slot.pointee.state == .open, !isStopping {
-            let isArmed = unsafe slot.pointee.flags.contains(.armed)
-            if isArmed, let buffer = pool.take() { return buffer }
-            if isArmed, !isStarved {
-                isStarved = true
-                counters.bufferStarvations += 1
-            }
-            let word = unsafe slot.pointee.wakeWord
-            lock.unlock()
-            // A returned buffer wakes nobody, so for buffers it looks again every millisecond.
-            let deadline = isArmed ? MonotonicTime.now.advanced(byNanoseconds: 1_000_000) : nil
-            _ = unsafe CLinux_futex_wait(
-                &slot.pointee.wakeWord, word, deadline.map { Int64($0.nanoseconds) } ?? -1)
-            lock.lock()
-        }
-        return nil
-    }
-
-    /// Entered with the lock: waits until queued sends are done, closes, reports, frees the slot.
-    private func close(
-        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, _ leftover: inout Leftover
-    ) {
-        while unsafe slot.pointee.flags.contains(.sending), !isStopping {
-            let word = unsafe slot.pointee.wakeWord
-            lock.unlock()
-            _ = unsafe CLinux_futex_wait(&slot.pointee.wakeWord, word, -1)
-            lock.lock()
-        }
-        while unsafe slot.pointee.flags.contains(.sending) {
-            // Stopping: the sender's socket was shut down, so it ends at once.
-            lock.unlock()
-            sched_yield()
-            lock.lock()
-        }
-        let fd = unsafe slot.pointee.fd
-        if fd >= 0 { _ = CLinux_close(fd) }
-        let reason = unsafe CloseReason(code: slot.pointee.closeCode)
-        table.release(id)
-        counters.closed += 1
-        handle(.closed(id, reason))
-        finishTurn(&leftover)
-    }
-
-    // MARK: Accepting
-
-    private func spawnAcceptor(_ listener: CInt) throws(SystemError) {
-        try spawn { [self] in acceptAll(listener) }
-    }
-
-    private func acceptAll(_ listener: CInt) {
-        while !stop.isSet {
-            let fd = CLinux_accept(listener, CLinux_SOCK_CLOEXEC)
-            if fd < 0 {
-                if fd == -EINVAL { return }  // shut down by `endAllThreads`
-                if fd != -EINTR && fd != -ECONNABORTED { pauseAccepting() }
-                continue
-            }
-            lock.lock()
-            if isStopping {
-                lock.unlock()
-                _ = CLinux_close(fd)
-                return
-            }
-            guard let id = table.take(.open, fd: fd) else {
-                counters.acceptTableFull += 1
-                lock.unlock()
-                _ = CLinux_close(fd)
-                continue
-            }
-            counters.accepted += 1
-            lock.unlock()
-            do throws(SystemError) {
-                try spawn { [self] in
-                    var leftover = Leftover()
-                    takeTurn(&leftover, .accepted(id))
-                    unsafe serve(id, unsafe table.slots + Int(id.index), &leftover)
-                }
-            } catch {
-                // No thread for it: the client is refused, and the listener rests.
-                lock.lock()
-                table.release(id)
-                counters.accepted -= 1
-                counters.acceptFailures += 1
-                lock.unlock()
-                _ = CLinux_set_abortive_close(fd)
-                _ = CLinux_close(fd)
-                pauseAccepting()
-            }
-        }
-    }
-
-    /// EMFILE, ENFILE, ENOBUFS, ENOMEM or no thread: 100 ms of rest.
-    private func pauseAccepting() {
-        lock.lock()
-        counters.acceptFailures += 1
-        lock.unlock()
-        var rest = timespec(tv_sec: 0, tv_nsec: 100_000_000)
-        unsafe nanosleep(&rest, nil)
     }
 }

@@ -9,7 +9,7 @@ import Glibc
     private let ring: UnsafeMutablePointer<io_uring>
     private let submissionEntries: UnsafeMutablePointer<io_uring_sqe>
     private let submissionMask: UInt32
-    private let submissionCapacity: UInt32
+    let submissionCapacity: UInt32
     private let completionEntries: UnsafeMutablePointer<io_uring_cqe>
     private let completionMask: UInt32
     /// 32 bytes per SQE for the address that it names.
@@ -109,14 +109,16 @@ import Glibc
     /// `minComplete` completions are there, or `timeout` is over.
     ///
     /// - Parameters:
+    ///   - submitsOnly: leaves the task work (with DEFER_TASKRUN) for a later entry.
     ///   - timeout: nanoseconds; `nil` waits without end.
     ///   - minWait: microseconds after which one completion is enough; 0: not used.
     /// - Returns: SQEs taken, or -errno.
-    mutating func enter(minComplete: UInt32, timeout: Int64?, minWait: UInt32) -> Int32 {
+    mutating func enter(
+        minComplete: UInt32, timeout: Int64?, minWait: UInt32, submitsOnly: Bool
+    ) -> Int32 {
         unsafe CLiburing_store_release(ring.pointee.sq.ktail, submissionTail)
-        return CLiburing_enter(
-            enterFD, pending, minComplete, CLiburing_ENTER_GETEVENTS | enterFlags,
-            timeout ?? -1, minWait)
+        let flags = submitsOnly ? enterFlags : CLiburing_ENTER_GETEVENTS | enterFlags
+        return CLiburing_enter(enterFD, pending, minComplete, flags, timeout ?? -1, minWait)
     }
 
     /// The kernel has work for this ring's thread: it must enter, or nothing completes.
@@ -239,7 +241,8 @@ import Glibc
     /// - Precondition: the group exists and holds fewer than its count.
     /// - Safety: the buffer's memory outlives the ring.
     @inline(__always)
-    mutating func provide(_ buffer: Buffer, at address: UnsafeMutableRawPointer, byteCount: UInt32) {
+    mutating func provide(_ buffer: Buffer, at address: UnsafeMutableRawPointer, byteCount: UInt32)
+    {
         precondition(buffers!.held < buffers!.count, "provided buffers overflow")
         let position = Int(UInt32(buffers!.tail) & (buffers!.count &- 1))
         let entry = unsafe buffers!.entries + position

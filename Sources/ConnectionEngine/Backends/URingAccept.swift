@@ -23,16 +23,24 @@ extension URingBackend {
     /// Arms every idle acceptor that finds a ring with room.
     mutating func armAcceptors() throws(SystemError) {
         hasIdleAcceptor = false
+        hasPausedAcceptor = false
         for index in acceptors.indices where acceptors[index].state == .idle {
             hasIdleAcceptor = true
-            if Int32(bitPattern: coarseTime &- acceptors[index].pausedUntil) < 0 { continue }
+            if Int32(bitPattern: coarseTime &- acceptors[index].pausedUntil) < 0 {
+                hasPausedAcceptor = true
+                continue
+            }
             guard let ring = try ringWithRoom() else { continue }
+            // Before Linux 6.16 an accept that finds clients at once may be reported ahead of the
+            // close, submitted in the same entry, that freed its slot.
+            if layout.isDirect { try submitQueued(ring) }
             try reserve(1, in: ring)
             rings[ring].prepareAccept(
                 listener: acceptors[index].listener, index: UInt32(index),
                 multishot: features.contains(.multishotAccept), direct: layout.isDirect)
             acceptors[index].ring = ring
             acceptors[index].state = .armed
+            armedInRing[ring] += 1
         }
     }
 
@@ -60,6 +68,7 @@ extension URingBackend {
             acceptFailed(-completion.result, index)
         }
         if !completion.isMore {
+            if acceptors[index].state == .armed { armedInRing[ring] -= 1 }
             let wasSingle = !features.contains(.multishotAccept)
             if acceptors[index].state == .armed, completion.result >= 0, !wasSingle {
                 counters.rearms += 1
@@ -71,13 +80,15 @@ extension URingBackend {
             rings[ring].prepareCancel(
                 UserData(.accept, index: UInt32(index)), completion.userData.id)
             acceptors[index].state = .cancelling
+            armedInRing[ring] -= 1
         }
     }
 
+    /// Each listener armed on the ring may bring its reserve in the next entry.
     private func isNearlyFull(_ ring: Int) -> Bool {
         if table.openCount >= layout.connections { return true }
         return layout.isDirect
-            && liveInRing[ring] + layout.acceptReserve > layout.slotsPerRing
+            && liveInRing[ring] + layout.acceptReserve * armedInRing[ring] > layout.slotsPerRing
     }
 
     private mutating func accepted(
@@ -109,7 +120,7 @@ extension URingBackend {
         default:
             // EMFILE, ENFILE, ENOBUFS, ENOMEM: the clients stay in the queue; try again in 100 ms.
             counters.acceptFailures += 1
-            acceptors[index].pausedUntil = coarseTime &+ 100
+            acceptors[index].pausedUntil = coarseTime &+ UInt32(acceptPause >> 20)
         }
     }
 }

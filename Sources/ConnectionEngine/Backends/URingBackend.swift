@@ -24,7 +24,11 @@ import Glibc
     /// Connections in each accepting ring's direct table.
     var liveInRing: [UInt32]
     var acceptors: [URingAcceptor]
+    /// Acceptors in each ring that may bring connections with its next entry.
+    var armedInRing: [UInt32]
     var hasIdleAcceptor: Bool
+    /// An acceptor rests after a failure: the worker must wake to arm it again.
+    var hasPausedAcceptor = false
 
     /// The eventfd's counter is read into this word.
     @safe private let wakeWord: UnsafeMutablePointer<UInt64>
@@ -33,6 +37,9 @@ import Glibc
     private var batchTarget: UInt32 = 1
     /// Completions were left in a queue because the batch was full.
     private var hasLeftover = false
+    /// The ring that is drained first; another one each time, so that no ring's completions always
+    /// find the batch full.
+    private var drainStart = 0
 
     /// Some ring has a group of provided buffers.
     var hasGroups = false
@@ -42,9 +49,8 @@ import Glibc
     /// Busy connections, some of which may no longer be; swept now and then.
     var hotConnections: [ConnectionID] = []
     var sweptAt: UInt32 = 0
-    /// Connections that found no buffer, oldest first, from `starvedHead` on.
-    var starved: [ConnectionID] = []
-    var starvedHead = 0
+    /// Connections that found no buffer.
+    var starved = ConnectionQueue()
 
     init(_ setup: WorkerSetup) throws(SystemError) {
         let hub = try URing.hub(setup.limits, masked: URingFeatures.all.subtracting(setup.features))
@@ -63,6 +69,7 @@ import Glibc
         self.wakeWord = .allocate(capacity: 1)
         self.connectsQueued = Array(repeating: 0, count: layout.ringsMax)
         self.liveInRing = Array(repeating: 0, count: layout.ringsMax)
+        self.armedInRing = Array(repeating: 0, count: layout.ringsMax)
         self.acceptors = setup.listeners.map { URingAcceptor(listener: $0) }
         self.hasIdleAcceptor = !setup.listeners.isEmpty
         unsafe rings.initialize(to: ring)
@@ -100,16 +107,17 @@ import Glibc
         operations.removeAll()
         if hasIdleAcceptor { try armAcceptors() }
         if hasGroups { refillGroups() }
-        if starvedHead < starved.count { try feedStarved() }
+        if !starved.isEmpty { try feedStarved() }
     }
 
     mutating func reap(
-        into batch: inout CompletionBatch, until deadline: MonotonicTime?) throws(SystemError)
-    {
+        into batch: inout CompletionBatch, until deadline: MonotonicTime?
+    ) throws(SystemError) {
         batch.removeAll()
         if !isWakeReadArmed { try armWakeRead() }
         if !hotConnections.isEmpty { try sweepHot() }
-        var mustWait = !hasLeftover
+        // A full submission queue may have brought completions since the last reap.
+        var mustWait = !hasLeftover && rings[0].ready == 0
         for index in 1..<max(ringCount, 1) {
             if try enterIfNeeded(index) { mustWait = false }
         }
@@ -120,9 +128,12 @@ import Glibc
         }
         coarseTime = UInt32(truncatingIfNeeded: MonotonicTime.now.nanoseconds >> 20)
         hasLeftover = false
-        for index in 0..<ringCount where rings[index].ready > 0 {
-            try drain(index, into: &batch)
+        var index = drainStart
+        for _ in 0..<ringCount {
+            if rings[index].ready > 0 { try drain(index, into: &batch) }
+            index = index + 1 == ringCount ? 0 : index + 1
         }
+        drainStart = drainStart + 1 >= ringCount ? 0 : drainStart + 1
     }
 
     // MARK: Entering
@@ -138,7 +149,14 @@ import Glibc
             rings[index].pending > 0 || rings[index].hasTaskWork || rings[index].hasOverflow
         if !isNeeded { return false }
         try enter(index, minComplete: 0, timeout: 0)
-        return rings[index].ready > 0 || rings[index].hasTaskWork
+        if rings[index].ready == 0, rings[index].hasTaskWork {
+            // Twenty pieces of work completed nothing, and the rest would signal nobody.
+            try enter(index, minComplete: setup.limits.completionEntries, timeout: 0)
+        }
+        // The task work flag is no reason to go on: the kernel raises it after it queued the work, so
+        // it may stand over an empty list when this thread ran the work in between. What is queued
+        // from here on signals the eventfd.
+        return rings[index].ready > 0
     }
 
     /// Sleeps in ring 0 until it completes something, is signalled, or `deadline` comes.
@@ -148,6 +166,7 @@ import Glibc
             timeout = Int64(min(deadline.nanoseconds(since: .now), 1 << 60))
         }
         if !hotConnections.isEmpty { timeout = min(timeout ?? .max, hotSweepInterval) }
+        if hasPausedAcceptor { timeout = min(timeout ?? .max, acceptPause) }
         // Other rings report through one completion, so only a lone ring may wait for a batch.
         let target = ringCount == 1 ? batchTarget : 1
         try enter(0, minComplete: target, timeout: timeout)
@@ -162,19 +181,19 @@ import Glibc
 
     /// One io_uring_enter, with every answer that is normal taken care of.
     mutating func enter(
-        _ index: Int, minComplete: UInt32, timeout: Int64?
+        _ index: Int, minComplete: UInt32, timeout: Int64?, submitsOnly: Bool = false
     ) throws(SystemError) {
         var attempts = 0
         // With a timeout of 0 this asks for more without waiting for it.
         let wanted = timeout == 0 ? max(minComplete, connectsQueued[index]) : minComplete
-        connectsQueued[index] = 0
+        if !submitsOnly { connectsQueued[index] = 0 }
         if rings[index].hasOverflow { counters.completionOverflows += 1 }
         while true {
             let queued = rings[index].pending
             rings[index].publishBuffers()
             let result = rings[index].enter(
                 minComplete: wanted, timeout: timeout,
-                minWait: minComplete > 1 ? batchWaitMicroseconds : 0)
+                minWait: minComplete > 1 ? batchWaitMicroseconds : 0, submitsOnly: submitsOnly)
             counters.entries += 1
             if result >= 0 {
                 counters.submitted += UInt64(result)
@@ -214,12 +233,19 @@ import Glibc
     private mutating func flush(_ index: Int, room: UInt32) throws(SystemError) {
         var attempts = 0
         while rings[index].submissionRoom < room {
-            try enter(index, minComplete: 0, timeout: 0)
+            // The reserve of free slots is for what one entry accepts: while its completions are
+            // unread, no further task work may accept more.
+            try enter(index, minComplete: 0, timeout: 0, submitsOnly: rings[index].ready > 0)
             attempts += 1
             if attempts > 100_000 {
                 throw SystemError(Errno(EBUSY), call: "io_uring_enter")
             }
         }
+    }
+
+    /// Hands what is queued to the kernel, and nothing else.
+    mutating func submitQueued(_ index: Int) throws(SystemError) {
+        if rings[index].pending > 0 { try flush(index, room: rings[index].submissionCapacity) }
     }
 
     private mutating func armWakeRead() throws(SystemError) {
@@ -275,6 +301,9 @@ import Glibc
 
 /// After so many microseconds a waiting hub is content with one completion.
 private let batchWaitMicroseconds: UInt32 = 50
+
+/// Nanoseconds that an acceptor rests after a failure.
+let acceptPause: Int64 = 100_000_000
 
 /// Nanoseconds between two looks for busy connections that have become idle.
 let hotSweepInterval: Int64 = 300_000_000

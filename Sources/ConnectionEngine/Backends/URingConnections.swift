@@ -177,7 +177,8 @@ extension URingBackend {
             batch.append(.connected(id))
         } else {
             let code = unsafe slot.pointee.closeCode
-            unsafe try terminate(id, slot, code: code == 0 ? Int16(-result) : code, keepsSends: false)
+            unsafe try terminate(
+                id, slot, code: code == 0 ? Int16(-result) : code, keepsSends: false)
         }
     }
 
@@ -265,10 +266,9 @@ extension URingBackend {
         if result < 0 && result != -EAGAIN && result != -EINTR {
             unsafe popSend(slot, pending)
             giveBack(buffer, ring: ring)
-            if unsafe slot.pointee.state == .terminating {
-                unsafe dropSends(slot)
-                return unsafe try finish(id, slot)
-            }
+            // Those behind it were never submitted: no answer will come for them.
+            unsafe dropSends(slot)
+            if unsafe slot.pointee.state == .terminating { return unsafe try finish(id, slot) }
             return unsafe try terminate(id, slot, code: Int16(-result), keepsSends: false)
         }
         if result > 0 { counters.bytesSent += UInt64(result) }
@@ -339,12 +339,17 @@ extension URingBackend {
     mutating func terminate(
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, code: Int16, keepsSends: Bool
     ) throws(SystemError) {
+        let ring = layout.ring(of: id.index)
+        if unsafe slot.pointee.state == .opening, unsafe slot.pointee.inFlight > 0 {
+            // A connect that nobody answers would go on for minutes.
+            try reserve(1, in: ring)
+            rings[ring].prepareCancel(UserData(.connect, id), id)
+        }
         if unsafe slot.pointee.state != .terminating {
             unsafe slot.pointee.closeCode = code
             unsafe slot.pointee.state = .terminating
         }
         if !keepsSends { unsafe dropSendsBehindHead(slot) }
-        let ring = layout.ring(of: id.index)
         let waiting = unsafe slot.pointee.flags.intersection([.polling, .receiving])
         if !waiting.isEmpty, unsafe !slot.pointee.flags.contains(.cancelled) {
             try reserve(1, in: ring)

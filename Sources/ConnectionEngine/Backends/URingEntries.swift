@@ -89,7 +89,8 @@ extension URing {
 
     /// connect(AF_UNSPEC) resets an established connection inline and wakes its armed requests;
     /// answered only when it fails. IORING_OP_SHUTDOWN would always go to a worker thread.
-    mutating func prepareDisconnect(_ id: ConnectionID, _ target: Target, zeroes: UnsafeRawPointer) {
+    mutating func prepareDisconnect(_ id: ConnectionID, _ target: Target, zeroes: UnsafeRawPointer)
+    {
         let entry = unsafe nextEntry()
         unsafe io_uring_prep_rw(
             CInt(IORING_OP_CONNECT.rawValue), entry, target.fd, zeroes, 0, 16)

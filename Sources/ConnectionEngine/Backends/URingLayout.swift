@@ -11,34 +11,37 @@ struct URingLayout {
     let slotsPerRing: UInt32
     let acceptRings: Int
     let ringsMax: Int
-    /// Free slots that an accepting ring must keep: what one entry can accept at most. A full table
-    /// loses clients (accepted, then ENFILE, and the peer sees EOF).
+    /// Free slots that an accepting ring must keep for each listener armed on it: what one entry can
+    /// accept at most. A full table loses clients (accepted, then ENFILE, and the peer sees EOF).
     let acceptReserve: UInt32
     let connections: UInt32
 
     init(limits: Limits, listeners: Int, backlog: UInt32, isDirect: Bool) {
         self.isDirect = isDirect
         self.connections = limits.connections
+        let listeners = UInt32(listeners)
+        // The queue can fill again while it is being emptied; accept stops when the CQ is full.
+        let reserve = min(backlog + backlog / 2, limits.completionEntries) + 16
+        let needed = limits.connections + listeners * reserve
         guard isDirect else {
-            slotsPerRing = limits.connections
+            slotsPerRing = needed
             acceptRings = 0
             ringsMax = 1
             acceptReserve = 0
             return
         }
-        // The queue can fill again while it is being emptied; accept stops when the CQ is full.
-        let reserve = min(backlog + backlog / 2, limits.completionEntries) + 16
-        let needed = limits.connections + (listeners > 0 ? reserve : 0)
         slotsPerRing = min(needed, URingLayout.slotsMax(limits))
-        acceptReserve = min(reserve, slotsPerRing / 2)
-        let usable = slotsPerRing - acceptReserve
+        // An empty ring has room for all listeners at once; so there is always a ring with room for
+        // the next one, as long as the worker may hold more connections.
+        acceptReserve = min(reserve, slotsPerRing / (listeners + 1))
+        let usable = slotsPerRing - listeners * acceptReserve
         acceptRings = listeners > 0 ? Int((limits.connections + usable - 1) / usable) : 0
         ringsMax = acceptRings + Int((limits.connections + slotsPerRing - 1) / slotsPerRing)
     }
 
     /// Exclusive upper bound of connection indices.
     var indexLimit: UInt32 {
-        isDirect ? UInt32(acceptRings) * slotsPerRing + connections : connections
+        isDirect ? UInt32(acceptRings) * slotsPerRing + connections : slotsPerRing
     }
 
     /// Indices below this are chosen by the kernel.

@@ -198,29 +198,26 @@ extension URingBackend {
                 budget -= 1
             }
         }
-        while starvedHead < starved.count {
-            let id = starved[starvedHead]
+        while let id = starved.first {
             guard let slot = unsafe table.slot(id), unsafe slot.pointee.flags.contains(.starved)
             else {
-                starvedHead += 1
+                _ = starved.popFirst()
                 continue
             }
+            // A busy connection whose group is empty takes from the pool too: the other groups may
+            // hold so much that the pool never has enough to fill this one.
             let isHot = unsafe slot.pointee.flags.contains(.hot)
-            let ring = layout.ring(of: id.index)
-            if isHot ? !rings[ring].hasBuffers : budget == 0 { break }
-            starvedHead += 1
+            let takesFromGroup = isHot && rings[layout.ring(of: id.index)].hasBuffers
+            if !takesFromGroup, budget == 0 { break }
+            _ = starved.popFirst()
             unsafe slot.pointee.flags.remove(.starved)
             if unsafe slot.pointee.state != .open { continue }
-            if isHot {
+            if takesFromGroup {
                 unsafe try awaitBytes(id, slot)
             } else {
                 budget -= 1
                 unsafe try receive(id, slot, pollFirst: false)
             }
-        }
-        if starvedHead == starved.count {
-            starved.removeAll(keepingCapacity: true)
-            starvedHead = 0
         }
     }
 }

@@ -20,7 +20,8 @@ extension Contract {
             #expect(try engine.received(id, count: 3) == [1, 2, 3])
         }
 
-        @Test("once brings one report and disarms", arguments: BackendKind.tested,
+        @Test(
+            "once brings one report and disarms", arguments: BackendKind.tested,
             IdleMode.allCases)
         func once(backend: BackendKind, idleMode: IdleMode) throws {
             let engine = try TestEngine(backend, listens: true) { $0.idleMode = idleMode }

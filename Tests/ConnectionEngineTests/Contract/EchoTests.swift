@@ -14,7 +14,8 @@ extension Contract {
             #expect(outcome.client.closed == 300)
         }
 
-        @Test("messages larger than a buffer come back whole", arguments: BackendKind.tested,
+        @Test(
+            "messages larger than a buffer come back whole", arguments: BackendKind.tested,
             IdleMode.allCases)
         func large(backend: BackendKind, idleMode: IdleMode) throws {
             var scenario = EchoScenario(backend)
@@ -24,7 +25,8 @@ extension Contract {
             _ = try scenario.run()
         }
 
-        @Test("sends of odd sizes keep their order", arguments: BackendKind.tested,
+        @Test(
+            "sends of odd sizes keep their order", arguments: BackendKind.tested,
             [1, 7, 333, 2_047])
         func pieces(backend: BackendKind, piece: Int) throws {
             var scenario = EchoScenario(backend)

@@ -77,7 +77,8 @@ extension Contract {
             #expect(try client.closeReason(id) == .requested)
         }
 
-        @Test("close ends the stream in order, armed or not", arguments: BackendKind.tested,
+        @Test(
+            "close ends the stream in order, armed or not", arguments: BackendKind.tested,
             [false, true])
         func close(backend: BackendKind, armed: Bool) throws {
             let engine = try TestEngine(backend, armed ? .armAndCollect : .collect, listens: true)
@@ -148,7 +149,8 @@ extension Contract {
             }
         }
 
-        @Test("a close whose sends never go out can still be aborted",
+        @Test(
+            "a close whose sends never go out can still be aborted",
             arguments: BackendKind.tested)
         func closeThenAbort(backend: BackendKind) throws {
             let engine = try TestEngine(backend, listens: true) { $0.limits.buffers = 4_096 }

@@ -6,7 +6,8 @@ import Testing
 
 extension Contract {
     @Suite("1, 3: a failed send ends the connection and returns its buffers") struct FailedSend {
-        @Test("a reset with sends queued ends the connection", arguments: BackendKind.tested,
+        @Test(
+            "a reset with sends queued ends the connection", arguments: BackendKind.tested,
             [false, true])
         func resetWhileSending(backend: BackendKind, armed: Bool) throws {
             let engine = try TestEngine(

@@ -13,12 +13,13 @@ extension Contract {
                 $0.idleMode = .poll
             }
             let old = try engine.connected(to: listener.address)
-            _ = try listener.accept()
+            let first = try listener.accept()
             try engine.perform { $0.close(old) }
             _ = try engine.closeReason(old)
             let id = try engine.connected(to: listener.address)
             let peer = try listener.accept()
             #expect(id.index == old.index)
+            first.close()
             try engine.perform { operations in
                 operations.arm(old)
                 operations.armOnce(old)

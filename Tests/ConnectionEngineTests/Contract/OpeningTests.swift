@@ -72,7 +72,8 @@ extension Contract {
             #expect(try listener.accept().remoteAddress == chosen)
         }
 
-        @Test("a source in use closes the connection with EADDRINUSE", arguments: BackendKind.tested)
+        @Test(
+            "a source in use closes the connection with EADDRINUSE", arguments: BackendKind.tested)
         func sourceInUse(backend: BackendKind) throws {
             let listener = try Peer.listening()
             let holder = try Peer.listening(on: ownSource)
@@ -153,7 +154,8 @@ extension Contract {
             _ = try scenario.run()
         }
 
-        @Test("connect gives nil at the limit, and again an id after a close",
+        @Test(
+            "connect gives nil at the limit, and again an id after a close",
             arguments: BackendKind.tested)
         func limit(backend: BackendKind) throws {
             let listener = try Peer.listening()

@@ -8,7 +8,8 @@ import Testing
 @Suite(.serialized) struct Contract {}
 
 /// Whether this machine may be without io_uring (`CONNECTION_ENGINE_ALLOW_NO_IO_URING=1`).
-private let allowsNoURing = getenv("CONNECTION_ENGINE_ALLOW_NO_IO_URING").map { $0[0] == 49 } ?? false
+private let allowsNoURing =
+    getenv("CONNECTION_ENGINE_ALLOW_NO_IO_URING").map { $0[0] == 49 } ?? false
 
 private let hasURing: Bool = {
     do {

@@ -2,6 +2,7 @@
 
 import ConnectionEngine
 import Glibc
+import Synchronization
 import Testing
 
 /// What a test waited for in vain.
@@ -31,7 +32,14 @@ func eventually(_ what: String, _ condition: () throws -> Bool) throws {
 
 /// A loopback address that only this process connects from: whatever holds the ports of 127.0.0.1
 /// on this machine, our connections find one.
-let ownSource: SocketAddress = {
-    let id = UInt32(bitPattern: getpid())
-    return SocketAddress(ipv4: 0x7f40_0000 | (id & 0x3f_ffff) | 1, port: 0)
-}()
+let ownSource = freshSource()
+
+/// Another such address, for a load: the kernel's search for a free port is slow where the ports of
+/// an address are used up by connections that have ended.
+func freshSource() -> SocketAddress {
+    let number = UInt32(sources.add(1, ordering: .relaxed).newValue & 0xffff)
+    let process = UInt32(bitPattern: getpid()) & 0x3f
+    return SocketAddress(ipv4: 0x7f40_0000 | process << 16 | number, port: 0)
+}
+
+private let sources = Atomic<Int>(Int(getpid()) &* 997)

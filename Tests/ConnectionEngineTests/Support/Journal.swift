@@ -20,6 +20,7 @@ final class Journal: Sendable {
         var violations: [String] = []
         var turns = 0
         var emptyTurns = 0
+        var lastTurnAt = MonotonicTime.zero
         var batchMax = 0
         /// Free buffers at the start and after the newest turn.
         var freeAtStart = -1
@@ -68,6 +69,7 @@ final class Journal: Sendable {
     func turnEnded(batch: Int, freeBuffers: Int) {
         state.withLock {
             $0.turns += 1
+            $0.lastTurnAt = .now
             if batch == 0 { $0.emptyTurns += 1 }
             $0.batchMax = max($0.batchMax, batch)
             $0.freeNow = freeBuffers
@@ -135,9 +137,7 @@ struct ScriptedHandler: Handler {
                 case .collect, .keep: break
                 }
             case .received(let id, let buffer, let byteCount):
-                bytes = operations.withBytes(of: buffer, byteCount: Int(byteCount)) { span in
-                    (0..<span.byteCount).map { span.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
-                }
+                bytes = operations.copy(of: buffer, byteCount: Int(byteCount))
                 switch reaction {
                 case .echo: operations.send(id, buffer, byteCount: Int(byteCount))
                 case .collect, .armAndCollect: operations.release(buffer)

@@ -9,13 +9,17 @@ struct Load: Sendable {
     var bytesPerConnection = 64
     /// Connections that are open or opening at once; 0: all.
     var atOnce = 0
+    /// Connections that have not been echoed, thus perhaps not been accepted either; 0: all. Where a
+    /// listener's queue is smaller than the load the kernel itself resets connections (SYN cookies
+    /// whose last step finds the queue full).
+    var unansweredMax = 0
     /// Bytes that may be under way on one connection. Small enough that two blocking ends which
     /// both send first never wait for each other.
     var window = 32_768
     /// Bytes of one send; 0: a whole buffer.
     var piece = 0
     var destinations: [SocketAddress] = []
-    var source: SocketAddress? = ownSource
+    var source: SocketAddress? = freshSource()
     /// Connections stay open until all have been echoed once.
     var holdsAll = false
 }
@@ -38,16 +42,6 @@ final class LoadResult: Sendable {
     func update(_ body: (inout State) -> Void) { storage.withLock { body(&$0) } }
 }
 
-/// The byte at `offset` of connection `number`'s stream.
-@inline(__always)
-func patternByte(_ number: Int, _ offset: Int) -> UInt8 {
-    UInt8(truncatingIfNeeded: offset &* 31 &+ (offset >> 8) &* 7 &+ number &* 17)
-}
-
-func pattern(_ number: Int, count: Int) -> [UInt8] {
-    (0..<count).map { patternByte(number, $0) }
-}
-
 /// Runs a ``Load`` in one worker.
 struct LoadHandler: Handler {
     private struct Stream {
@@ -64,6 +58,8 @@ struct LoadHandler: Handler {
     /// Connections that found no buffer.
     private var waiting: [UInt32] = []
     private var opened = 0
+    /// Connections that have got their first bytes back.
+    private var answered = 0
     private var echoed = 0
     private var closed = 0
 
@@ -108,7 +104,8 @@ struct LoadHandler: Handler {
 
     private mutating func openMore(_ operations: inout OperationQueue) {
         let bound = load.atOnce == 0 ? load.connections : load.atOnce
-        while opened < load.connections, streams.count < bound {
+        let unanswered = load.unansweredMax == 0 ? load.connections : load.unansweredMax
+        while opened < load.connections, streams.count < bound, opened - answered < unanswered {
             let destination = load.destinations[opened % load.destinations.count]
             guard let id = operations.connect(from: load.source, to: destination) else { return }
             streams[id.index] = Stream(id: id, number: opened)
@@ -129,16 +126,8 @@ struct LoadHandler: Handler {
                 }
                 return
             }
-            let start = stream.sent
-            let number = stream.number
-            let count = min(piece, load.bytesPerConnection - start)
-            operations.withMutableBytes(of: buffer, byteCount: count) { span in
-                for offset in 0..<count {
-                    span.storeBytes(
-                        of: patternByte(number, start + offset), toByteOffset: offset,
-                        as: UInt8.self)
-                }
-            }
+            let count = min(piece, load.bytesPerConnection - stream.sent)
+            operations.fill(buffer, with: pattern(stream.number, from: stream.sent, count: count))
             operations.send(stream.id, buffer, byteCount: count)
             stream.sent += count
         }
@@ -153,14 +142,11 @@ struct LoadHandler: Handler {
             return fail("bytes of an unknown \(id)")
         }
         let start = stream.received
-        let number = stream.number
-        let isRight = operations.withBytes(of: buffer, byteCount: byteCount) { span in
-            (0..<byteCount).allSatisfy {
-                span.unsafeLoad(fromByteOffset: $0, as: UInt8.self)
-                    == patternByte(number, start + $0)
-            }
-        }
+        let isRight =
+            operations.copy(of: buffer, byteCount: byteCount)
+            == pattern(stream.number, from: start, count: byteCount)
         operations.release(buffer)
+        if start == 0 { answered += 1 }
         if !isRight { fail("\(id): wrong bytes in \(start)..<\(start + byteCount)") }
         stream.received += byteCount
         streams[id.index] = stream

@@ -152,12 +152,15 @@ extension OperationQueue {
         return sends
     }
 
-    mutating func fill(_ buffer: Buffer, with bytes: some Collection<UInt8>) {
+    mutating func fill(_ buffer: Buffer, with bytes: some Sequence<UInt8>) {
+        let bytes = Array(bytes)
         withMutableBytes(of: buffer, byteCount: bytes.count) { span in
-            for (offset, byte) in bytes.enumerated() {
-                span.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
-            }
+            span.withUnsafeMutableBytes { $0.copyBytes(from: bytes) }
         }
+    }
+
+    func copy(of buffer: Buffer, byteCount: Int) -> [UInt8] {
+        withBytes(of: buffer, byteCount: byteCount) { span in span.withUnsafeBytes { Array($0) } }
     }
 }
 
@@ -199,10 +202,12 @@ func onThread(_ body: @escaping @Sendable () -> Void) {
     }
     var thread = pthread_t()
     let context = Unmanaged.passRetained(Box(body)).toOpaque()
-    let code = pthread_create(&thread, nil, { context in
-        Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().body()
-        return nil
-    }, context)
+    let code = pthread_create(
+        &thread, nil,
+        { context in
+            Unmanaged<Box>.fromOpaque(context!).takeRetainedValue().body()
+            return nil
+        }, context)
     precondition(code == 0, "pthread_create: \(code)")
     pthread_detach(thread)
 }

@@ -1,0 +1,87 @@
+// The values of options: what each of them allows, and how it says so.
+
+import ArgumentParser
+import ConnectionBench
+import ConnectionEngine
+
+/// The counts that an option allows.
+struct CountRange {
+    let range: ClosedRange<Int>
+    /// Follows the range in the message, with an example.
+    let hint: String
+
+    init(_ range: ClosedRange<Int>, _ hint: String) {
+        self.range = range
+        self.hint = hint
+    }
+
+    /// Reads `500000`, `500k` or `1.5M`.
+    ///
+    /// - Throws: what is allowed, in words that follow "The value … is invalid for …: ".
+    func parse(_ text: String) throws -> Int {
+        let value: Int?
+        do throws(CountError) {
+            value = try Count(parsing: text).value
+        } catch {
+            // Beyond any count is beyond this range too.
+            guard case .tooLarge = error else { throw ValidationError("\(error)") }
+            value = nil
+        }
+        guard let value, range.contains(value) else {
+            throw ValidationError(
+                "allowed is \(Count.format(range.lowerBound)) to"
+                    + " \(Count.format(range.upperBound)) \(hint)")
+        }
+        return value
+    }
+}
+
+/// The seconds that an option allows.
+struct SecondsRange {
+    let range: ClosedRange<Double>
+
+    init(_ range: ClosedRange<Double>) {
+        self.range = range
+    }
+
+    func parse(_ text: String) throws -> Double {
+        guard let value = Double(text), range.contains(value) else {
+            throw ValidationError(
+                "allowed is \(Int(range.lowerBound)) to \(Count.format(Int(range.upperBound)))"
+                    + " seconds, for example 0.5")
+        }
+        return value
+    }
+}
+
+enum Allowed {
+    static let connections = CountRange(1...100_000_000, "connections, for example 500k")
+    static let rate = CountRange(
+        1...100_000_000, "requests/s, for example 10k; --probe 0 sends none")
+    static let buffer = CountRange(16...1 << 20, "bytes, for example 2048")
+    static let message = CountRange(1...1 << 20, "bytes, up to --buffer, for example 64")
+    static let connectWindow = CountRange(1...100_000, "connects, for example 512")
+    static let connectRate = CountRange(1...100_000_000, "connects/s, for example 5k")
+    static let workers = CountRange(1...64, "workers, for example 2")
+    static let port = CountRange(0...65_535, "(0: the kernel chooses), for example 7000")
+    static let memoryFloor = CountRange(0...Count.largest, "bytes, for example 2G")
+    static let probe = SecondsRange(0...3_600)
+    static let hold = SecondsRange(0...86_400)
+
+    static func seed(_ text: String) throws -> UInt64 {
+        guard let seed = UInt64(text) else {
+            throw ValidationError("allowed is any whole number from 0 on, for example 42")
+        }
+        return seed
+    }
+}
+
+enum BackendChoice: String, CaseIterable, ExpressibleByArgument {
+    case uring, epoll, threads, auto
+
+    var kind: BackendKind? { BackendKind(rawValue: rawValue) }
+}
+
+extension Pinning: ExpressibleByArgument {}
+extension Teardown: ExpressibleByArgument {}
+extension IdleMode: ExpressibleByArgument {}

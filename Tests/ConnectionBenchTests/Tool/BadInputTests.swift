@@ -1,0 +1,150 @@
+// Wrong usage and unfit machines: one line with the remedy, and the exit code of the contract.
+
+import ConnectionEngine
+import Glibc
+import Testing
+
+@testable import ConnectionBench
+
+extension ToolTests {
+    @Suite struct BadInput {
+        /// One command line, and what its error must name.
+        struct Wrong: CustomTestStringConvertible, Sendable {
+            let arguments: String
+            let mentions: [String]
+
+            init(_ arguments: String, _ mentions: String...) {
+                self.arguments = arguments
+                self.mentions = mentions
+            }
+
+            var testDescription: String { arguments }
+        }
+
+        static let wrong = [
+            Wrong("--backend kqueue", "kqueue", "uring", "epoll", "threads", "auto"),
+            Wrong("--conns 0", "0", "allowed is 1 to 100,000,000", "500k"),
+            Wrong("--conns -5", "-5", "500k"),
+            Wrong("--conns=-5", "-5", "500k"),
+            Wrong("--conns 1000000000000", "1000000000000", "allowed is 1 to 100,000,000"),
+            Wrong("--conns 99999999999999999999999", "allowed is 1 to 100,000,000"),
+            Wrong("--conns abc", "abc", "500k or 1.5M"),
+            Wrong("--conns 1,5M", "1,5M", "1.5M"),
+            Wrong("--conns 1.5", "1.5", "whole"),
+            Wrong("--conns", "--conns"),
+            Wrong("--rate 0", "--rate", "allowed is 1 to 100,000,000", "--probe 0"),
+            Wrong("--connect-rate 0", "--connect-rate", "allowed is 1"),
+            Wrong("--connect-window 0", "--connect-window", "allowed is 1 to 100,000"),
+            Wrong("--message 4096", "4,096", "2,048", "--buffer 4096"),
+            Wrong("--message 0", "--message", "allowed is 1"),
+            Wrong("--buffer 8", "--buffer", "allowed is 16 to 1,048,576"),
+            Wrong("--conns 5k --steps 3k,2k", "2,000 follows 3,000", "increasing"),
+            Wrong("--conns 5k --steps 6k", "6,000 is above the target", "5,000"),
+            Wrong("--conns 5k --steps a,b", "'a' is not a count", "500k"),
+            Wrong("--probe -1", "--probe", "allowed is 0 to 3,600 seconds"),
+            Wrong("--hold nan", "--hold", "allowed is 0 to 86,400 seconds"),
+            Wrong("--workers 0", "--workers", "allowed is 1 to 64"),
+            Wrong("--port 70000", "--port", "allowed is 0 to 65,535"),
+            Wrong("--port 65535 --workers 2 --conns 10", "--port 65535", "lower"),
+            Wrong("--seed x", "--seed", "42"),
+            Wrong("--pin here", "here", "none", "spread", "split"),
+            Wrong("--mask everything", "everything", "deferTaskRun", "minWait"),
+            Wrong("--frobnicate", "--frobnicate", "--help"),
+            Wrong("run extra", "extra", "--help"),
+        ]
+
+        @Test("wrong usage is said in one line with what is allowed", arguments: wrong)
+        func usage(wrong: Wrong) throws {
+            let tool = try ToolProcess(wrong.arguments.split(separator: " ").map(String.init))
+            #expect(try tool.end() == 64)
+            try expectOneLine(tool, mentions: wrong.mentions)
+        }
+
+        private func expectOneLine(_ tool: ToolProcess, mentions: [String]) throws {
+            let errors = tool.errors
+            #expect(errors.hasPrefix("uring-bench: ") && errors.hasSuffix("\n"))
+            #expect(errors.filter { $0 == "\n" }.count == 1, "\(errors)")
+            for text in mentions { #expect(errors.contains(text), "\(errors)") }
+            #expect(tool.output == "")
+            #expect(tool.survivors == [])
+        }
+
+        @Test(
+            "an unwritable result is found before the run",
+            arguments: ["/nonexistent/result.json", "/tmp", "/proc/result.json"])
+        func unwritable(path: String) throws {
+            // So many connections would take longer than the deadline.
+            let tool = try ToolProcess([
+                "--conns", "50k", "--connect-rate", "100", "--json", path,
+            ])
+            #expect(try tool.end() == 74)
+            try expectOneLine(tool, mentions: ["--json \(path)", "directory"])
+        }
+
+        @Test("help and version are answers, not errors", arguments: ["--help", "--version"])
+        func help(option: String) throws {
+            let tool = try ToolProcess([option])
+            #expect(try tool.end() == 0)
+            #expect(tool.errors == "" && tool.output.count >= 5)
+        }
+
+        @Test("a device as the place of the result is written to and stays one")
+        func device() throws {
+            let tool = try ToolProcess([
+                "--backend", "epoll", "--conns", "20", "--probe", "0", "--hold", "0", "--json",
+                "/dev/null",
+            ])
+            #expect(try tool.end() == 0, "\(tool.errors)")
+            var status = stat()
+            #expect(stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
+        }
+
+        @Test("a port in use names the port and the remedy", arguments: BackendKind.tested)
+        func portInUse(backend: BackendKind) throws {
+            let (fd, port) = try listeningSocket()
+            defer { close(fd) }
+            let file = try ResultPath()
+            let tool = try ToolProcess(
+                [
+                    "--backend", backend.rawValue, "--conns", "10", "--port", "\(port)", "--json",
+                    file.path,
+                ], isolated: false)
+            #expect(try tool.end() == 1)
+            try expectOneLine(tool, mentions: ["\(port)", "EADDRINUSE", "another"])
+            let result = try file.read()
+            #expect(!result.complete && result.stopped?.kind == .machineUnfit)
+        }
+
+        private func listeningSocket() throws -> (CInt, UInt16) {
+            let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+            try #require(fd >= 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let port = try withUnsafeMutablePointer(to: &address) { pointer in
+                try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    try #require(bind(fd, generic, length) == 0)
+                    try #require(listen(fd, 1) == 0)
+                    try #require(getsockname(fd, generic, &length) == 0)
+                }
+                return UInt16(bigEndian: pointer.pointee.sin_port)
+            }
+            return (fd, port)
+        }
+
+        @Test("a thread for each of 500,000 connections is refused with numbers")
+        func threads() throws {
+            let file = try ResultPath()
+            let tool = try ToolProcess([
+                "--backend", "threads", "--conns", "500000", "--json", file.path,
+            ])
+            #expect(try tool.end() == 77)
+            try expectOneLine(
+                tool, mentions: ["threads cannot hold 500,000", "allows", "Remedy", "--until-wall"])
+            let result = try file.read()
+            #expect(result.stopped?.kind == .wall && result.steps.isEmpty)
+            #expect(result.layout == nil, "nothing was started")
+        }
+    }
+}
