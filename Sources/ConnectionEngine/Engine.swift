@@ -82,8 +82,8 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Waits until all workers have ended, after ``stop()`` or by ``OperationQueue/stop()``. Call it
-    /// at most once.
+    /// Waits until all workers have ended, after ``stop()`` or by ``OperationQueue/stop()``. Call
+    /// it at most once.
     ///
     /// - Throws: what made a backend unusable.
     public func join() throws(SystemError) {

@@ -3,7 +3,8 @@
 /// A state machine for all connections of one worker.
 ///
 /// It makes no system call and knows no descriptor; therefore it runs unchanged on every backend
-/// and can be tested with literals (``CompletionBatch/init(_:at:)``, ``OperationQueue/init(limits:)``).
+/// and can be tested with literals (``CompletionBatch/init(_:at:)``,
+/// ``OperationQueue/init(limits:)``).
 ///
 /// Called by one thread at a time: its worker's. On the thread backend several threads take turns
 /// under the worker's lock, so it must not keep thread-local state; and a call there brings one or

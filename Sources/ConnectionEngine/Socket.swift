@@ -93,7 +93,8 @@ func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
     }
 }
 
-/// Resets an established connection and wakes the threads that wait on it (connect(2) to AF_UNSPEC).
+/// Resets an established connection and wakes the threads that wait on it: connect(2) to
+/// AF_UNSPEC.
 ///
 /// - Returns: `false` on kernels that refuse this while threads wait (6.4 to 6.6).
 func disconnectSocket(_ fd: CInt) -> Bool {

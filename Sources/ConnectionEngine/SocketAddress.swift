@@ -79,7 +79,7 @@ extension SocketAddress {
 
     /// Writes the kernel's form to `storage`.
     ///
-    /// - Safety: `storage` has room for 28 bytes, aligned to 8, and is the caller's during the call.
+    /// - Safety: `storage` has room for 28 bytes, aligned to 8, and is the caller's meanwhile.
     func write(to storage: UnsafeMutableRawPointer) {
         let family = UInt16(isIPv6 ? AF_INET6 : AF_INET)
         unsafe storage.storeBytes(of: family, as: UInt16.self)

@@ -3,19 +3,6 @@
 
 import ConnectionEngine
 
-/// How a client works, the same in all phases of a run.
-struct LoadSettings: Codable, Sendable {
-    var messageByteCount = 64
-    /// Connects on their way at once, per worker.
-    var connectWindow = 256
-    /// Connects per second, per worker; `nil`: as fast as they go.
-    var connectsPerSecond: Double?
-    /// Requests on their way at once in a sweep, per worker.
-    var sweepWindow = 128
-    /// Connects of one worker that may fail before it gives the ramp up.
-    var failuresMax = 1_000
-}
-
 struct LoadClient: Handler, ~Copyable {
     private enum Phase {
         case idle, ramp, probe, drain, sweep, close
@@ -27,6 +14,7 @@ struct LoadClient: Handler, ~Copyable {
     private let row: Scoreboard.Row
     /// Of `workers`; staggers the due times of the workers.
     private let worker: (index: Int, count: Int)
+    private let acceptLag: AcceptLag?
 
     private var links = LinkTable(indexLimit: 0, connectsMax: 0)
 
@@ -62,13 +50,14 @@ struct LoadClient: Handler, ~Copyable {
 
     init(
         plan: TuplePlan, settings: LoadSettings, mailbox: LoadMailbox, row: Scoreboard.Row,
-        worker: (index: Int, count: Int)
+        worker: (index: Int, count: Int), acceptLag: AcceptLag? = nil
     ) {
         self.plan = plan
         self.settings = settings
         self.mailbox = mailbox
         self.row = row
         self.worker = worker
+        self.acceptLag = acceptLag
     }
 
     mutating func start(_ operations: inout OperationQueue) {
@@ -247,8 +236,9 @@ struct LoadClient: Handler, ~Copyable {
     private mutating func advanceRamp(
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) {
-        nextDue = nil
-        while open + opening < rampTarget, opening < settings.connectWindow,
+        let mustWait = acceptLag?.isTooLong ?? false
+        nextDue = mustWait ? now.advanced(byNanoseconds: 200_000) : nil
+        while !mustWait, open + opening < rampTarget, opening < settings.connectWindow,
             nextTuple < plan.count, !report.gaveUp
         {
             let due = connectSchedule?.next ?? now

@@ -74,7 +74,7 @@ public enum ChildMain {
                 worker: (
                     index: planSetup.part * setup.workers + worker,
                     count: planSetup.parts * setup.workers
-                ))
+                ), acceptLag: AcceptLag(board: board, lagMax: settings.acceptLagMax))
         }
         try channel.send(ChildMessage.ready(listening: []))
         try obey(channel, engine, mailboxes: mailboxes, rows: rows)

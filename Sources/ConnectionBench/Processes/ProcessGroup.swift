@@ -8,6 +8,7 @@ final class ProcessGroup {
     private let plan: RunPlan
     private let target: Int
     private let sourcePorts: ClosedRange<UInt16>
+    private let acceptLagPerListener: Int
     private let watch: RunWatch
     private(set) var layout: RunLayout
     let board: Scoreboard
@@ -26,11 +27,13 @@ final class ProcessGroup {
 
     init(
         _ plan: RunPlan, backend: BackendKind, target: Int, preflight: Preflight?,
-        sourcePorts: ClosedRange<UInt16>, watch: RunWatch
+        sourcePorts: ClosedRange<UInt16>, somaxconn: Int?, watch: RunWatch
     ) throws {
         self.plan = plan
         self.target = target
         self.sourcePorts = sourcePorts
+        // Half of what the queues hold: the workers look at the lag one after another.
+        acceptLagPerListener = max(8, min(Int(Limits().backlog), somaxconn ?? 128) / 2)
         self.watch = watch
         guard let processes = preflight?.processesPerSide(for: target) else {
             throw RunStop(
@@ -92,6 +95,7 @@ final class ProcessGroup {
         settings.connectWindow = max(1, self.plan.connectWindow / workersPerSide)
         settings.connectsPerSecond = self.plan.connectsPerSecond.map { $0 / Double(workersPerSide) }
         settings.sweepWindow = max(1, 256 / workersPerSide)
+        settings.acceptLagMax = acceptLagPerListener * layout.listening.count
         settings.failuresMax = max(10, 1_000 / workersPerSide)
         let share = connections / workersPerSide + 1
         for index in 0..<layout.processesPerSide {

@@ -142,7 +142,19 @@ public struct ResultTable {
                     + " \(Decimal1.text(teardown.longestStallSeconds * 1_000)) ms)"
                     + memoryBack(teardown))
         }
-        return lines
+        return lines + health
+    }
+
+    /// What has to be 0 in a run that met no queue's end.
+    private var health: [String] {
+        guard var sum = result.serverCounters, let client = result.clientCounters else { return [] }
+        sum += client
+        let ioWorkers = result.steps.map(\.ioWorkerThreads).max() ?? 0
+        return [
+            "health: \(sum.completionOverflows) completion queue overflows,"
+                + " \(sum.bufferStarvations) waits for a buffer, \(sum.shortSends) short sends,"
+                + " \(sum.staleCompletions) stale completions, \(ioWorkers) iou-wrk threads"
+        ]
     }
 
     /// Nothing after a small run: it is not waited for.

@@ -136,7 +136,7 @@ public final class Run {
     private func start(_ backend: BackendKind, target: Int) throws {
         let group = try ProcessGroup(
             plan, backend: backend, target: target, preflight: result.preflight,
-            sourcePorts: sourcePorts, watch: watch)
+            sourcePorts: sourcePorts, somaxconn: result.host.somaxconn, watch: watch)
         self.group = group
         result.layout = group.layout
         try group.startServers()

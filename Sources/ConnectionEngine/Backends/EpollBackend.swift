@@ -25,7 +25,7 @@ private let eventsPerTurn = 64
     let fallbacks: [String] = []
 
     /// Connections to look at in the next reap without waiting for an event: bytes may be left,
-    /// or they were armed while readable, or their connect failed at once, or they are to be closed.
+    /// or they were armed while readable, or their connect failed at once, or they are to close.
     private var ready: ConnectionQueue
     /// Connections that found no buffer.
     private var starved = ConnectionQueue()

@@ -1,10 +1,10 @@
 // The blocking backend of one worker: a thread per connection, one handler.
 //
-// The circle runs in each connection's own thread: it blocks in recv, takes the worker's lock, hands
-// the bytes to the handler, releases the lock and sends. Nothing is handed from thread to thread on
-// an echo's way. A further thread, the worker's own, gives the handler its turns at `nextDue` and
-// after a wake-up. A send that finds the socket full is finished by a thread made for it, so that
-// the thread that took the turn goes on (`ThreadSending.swift`).
+// The circle runs in each connection's own thread: it blocks in recv, takes the worker's lock,
+// hands the bytes to the handler, releases the lock and sends. Nothing is handed from thread to
+// thread on an echo's way. A further thread, the worker's own, gives the handler its turns at
+// `nextDue` and after a wake-up. A send that finds the socket full is finished by a thread made for
+// it, so that the thread that took the turn goes on (`ThreadSending.swift`).
 
 import CLinux
 import Glibc

@@ -1,8 +1,8 @@
 // The io_uring backend of one worker: as many rings as its connections need, one wait point.
 //
 // Ring 0 is the hub: the worker sleeps only in its io_uring_enter. The other rings signal the
-// worker's eventfd when they have task work, and the hub keeps a read of that eventfd armed. (A poll
-// on another ring's own descriptor never wakes a DEFER_TASKRUN ring.)
+// worker's eventfd when they have task work, and the hub keeps a read of that eventfd armed. (A
+// poll on another ring's own descriptor never wakes a DEFER_TASKRUN ring.)
 
 import Glibc
 
@@ -153,9 +153,9 @@ import Glibc
             // Twenty pieces of work completed nothing, and the rest would signal nobody.
             try enter(index, minComplete: setup.limits.completionEntries, timeout: 0)
         }
-        // The task work flag is no reason to go on: the kernel raises it after it queued the work, so
-        // it may stand over an empty list when this thread ran the work in between. What is queued
-        // from here on signals the eventfd.
+        // The task work flag is no reason to go on: the kernel raises it after it queued the work,
+        // so it may stand over an empty list when this thread ran the work in between. What is
+        // queued from here on signals the eventfd.
         return rings[index].ready > 0
     }
 

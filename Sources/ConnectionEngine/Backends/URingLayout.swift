@@ -11,8 +11,9 @@ struct URingLayout {
     let slotsPerRing: UInt32
     let acceptRings: Int
     let ringsMax: Int
-    /// Free slots that an accepting ring must keep for each listener armed on it: what one entry can
-    /// accept at most. A full table loses clients (accepted, then ENFILE, and the peer sees EOF).
+    /// Free slots that an accepting ring must keep for each listener armed on it: what one entry
+    /// can accept at most. A full table loses clients (accepted, then ENFILE, and the peer sees
+    /// EOF).
     let acceptReserve: UInt32
     let connections: UInt32
 

@@ -1,7 +1,6 @@
 // What one worker's handler was told, written down as it comes and checked against the promises.
 
 import ConnectionEngine
-import Synchronization
 
 /// Shared between a worker and the test that drives it.
 final class Journal: Sendable {
@@ -29,9 +28,9 @@ final class Journal: Sendable {
         fileprivate var commands: [Command] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
-    func read<Value>(_ body: (borrowing State) throws -> sending Value) rethrows -> sending Value {
+    func read<Value>(_ body: (State) throws -> Value) rethrows -> Value {
         try state.withLock { try body($0) }
     }
 

@@ -1,7 +1,6 @@
 // A client that opens many connections, sends a known stream on each and checks the echo.
 
 import ConnectionEngine
-import Synchronization
 
 /// What a load consists of.
 struct Load: Sendable {
@@ -9,9 +8,9 @@ struct Load: Sendable {
     var bytesPerConnection = 64
     /// Connections that are open or opening at once; 0: all.
     var atOnce = 0
-    /// Connections that have not been echoed, thus perhaps not been accepted either; 0: all. Where a
-    /// listener's queue is smaller than the load the kernel itself resets connections (SYN cookies
-    /// whose last step finds the queue full).
+    /// Connections that have not been echoed, thus perhaps not been accepted either; 0: all. Where
+    /// a listener's queue is smaller than the load the kernel itself resets connections (SYN
+    /// cookies whose last step finds the queue full).
     var unansweredMax = 0
     /// Bytes that may be under way on one connection. Small enough that two blocking ends which
     /// both send first never wait for each other.
@@ -35,7 +34,7 @@ final class LoadResult: Sendable {
         var isDone = false
     }
 
-    private let storage = Mutex(State())
+    private let storage = Locked(State())
 
     var state: State { storage.withLock { $0 } }
 

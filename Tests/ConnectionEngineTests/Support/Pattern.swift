@@ -1,4 +1,4 @@
-// Streams of known bytes: which byte of which connection it is can be told from its value and place.
+// Streams of known bytes: a byte that is lost, doubled or another connection's is noticed.
 
 /// 65,536 bytes without a short period, and the beginning once more, so that slices are contiguous.
 private let table: [UInt8] = {

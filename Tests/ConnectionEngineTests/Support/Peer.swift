@@ -93,7 +93,7 @@ final class Peer: @unchecked Sendable {
         }
     }
 
-    /// What came before the end; a reset is an end too here, as a close with unread bytes makes one.
+    /// What came before the end; a reset is an end too here: a close with unread bytes makes one.
     func readToEndOrReset() throws -> [UInt8] {
         var all: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: 65_536)

@@ -2,7 +2,6 @@
 
 import ConnectionEngine
 import Glibc
-import Synchronization
 import Testing
 
 /// An engine with one scripted handler per worker.
@@ -166,7 +165,7 @@ extension OperationQueue {
 
 /// A value that another thread sets once.
 final class Answer<Value: Sendable>: Sendable {
-    private let storage = Mutex<Value?>(nil)
+    private let storage = Locked<Value?>(nil)
 
     var value: Value? { storage.withLock { $0 } }
 
