@@ -13,6 +13,7 @@ extension Run {
         readCounters(group)
         var record = TeardownResult()
         record.connections = group.board.sum(.open, rows: group.clientRows)
+        let held = kernelGrowth
         progress.beginPhase()
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
@@ -23,7 +24,7 @@ extension Run {
             Double(max(0, record.connections - left)) / max(record.seconds, 1e-9)
         record.processor = meter.read(group)
         record.childrenKilled = group.end(seconds: mustHurry ? 4 : 20)
-        awaitMemory(&record, seconds: mustHurry ? 2 : 60)
+        awaitMemory(&record, held: held, seconds: mustHurry ? 10 : 60)
         result.teardown = record
     }
 
@@ -85,17 +86,21 @@ extension Run {
         record.longestStallSeconds = longest
     }
 
-    private func awaitMemory(_ record: inout TeardownResult, seconds: Double) {
-        guard let baseline,
-            let peak = result.steps.compactMap({ $0.kernelMemory?.totalBytes }).max(),
-            peak > 16 << 20
-        else { return }
+    /// Kernel memory since the start of the run in bytes; `nil` when it cannot be read.
+    private var kernelGrowth: Int? {
+        guard let baseline, let now = try? KernelMemory.read() else { return nil }
+        return now.growth(since: baseline.kernel).totalBytes
+    }
+
+    /// Waits until the kernel memory of the connections is back, all but 5 % of it.
+    private func awaitMemory(_ record: inout TeardownResult, held: Int?, seconds: Double) {
+        // The memory of a small run is lost in that of the rest of the machine.
+        guard let held, held > 16 << 20 else { return }
         let startedAt = MonotonicTime.now
         repeat {
-            guard let now = try? KernelMemory.read() else { return }
-            let left = now.growth(since: baseline.kernel).totalBytes
+            guard let left = kernelGrowth else { return }
             record.kernelBytesLeft = left
-            if left < peak / 20 {
+            if left < held / 20 {
                 record.memoryBackSeconds = MonotonicTime.now.seconds(since: startedAt)
                 return
             }

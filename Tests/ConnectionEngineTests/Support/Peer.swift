@@ -34,7 +34,7 @@ final class Peer: @unchecked Sendable {
 
     static func connected(
         to address: SocketAddress, from source: SocketAddress = ownSource,
-        receiveBuffer: CInt? = nil
+        receiveBuffer: CInt? = nil, beforehand: () -> Void = {}
     ) throws -> Peer {
         let peer = socket(address)
         if var size = receiveBuffer {
@@ -45,6 +45,7 @@ final class Peer: @unchecked Sendable {
             setsockopt(peer.fd, SOL_SOCKET, SO_REUSEADDR, &one, 4)
             try source.withKernelForm { try check(Glibc.bind(peer.fd, $0, $1), "bind") }
         }
+        beforehand()
         try address.withKernelForm { try check(Glibc.connect(peer.fd, $0, $1), "connect") }
         return peer
     }
