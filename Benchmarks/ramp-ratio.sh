@@ -13,13 +13,27 @@ floor=$(dirname "$0")/Floor/bin/connect_uring
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+# The kernel frees the rings of a process that has ended in the background, for seconds. Whoever
+# begins meanwhile is slowed down, so both wait until the last socket is freed, and a little more.
+settle() {
+    tries=0
+    while [ "$(sed -n 's/^TCP:.* alloc \([0-9]*\).*/\1/p' /proc/net/sockstat)" -gt 1000 ] &&
+        [ "$tries" -lt 120 ]; do
+        sleep 0.5
+        tries=$((tries + 1))
+    done
+    sleep 3
+}
+
 seconds_of_tool() {
+    settle
     "$tool" --backend uring --conns "$conns" --steps "$conns" --probe 0 --hold 0 --no-sweep \
         --workers 2 --quiet --json "$folder/tool.json" >/dev/null
     sed -n 's/.*"rampSeconds" : \([0-9.]*\).*/\1/p' "$folder/tool.json" | head -n 1
 }
 
 seconds_of_floor() {
+    settle
     "$floor" --conns "$conns" | sed -n 's/.*"seconds":\([0-9.]*\).*/\1/p'
 }
 

@@ -1,0 +1,100 @@
+// How the epoll backend sends, and how its connections end.
+
+import CLinux
+import Glibc
+
+extension EpollBackend {
+    // MARK: Sending
+
+    mutating func enqueueSend(_ id: ConnectionID, _ buffer: Buffer, byteCount: UInt32) {
+        guard let slot = unsafe liveSlot(id) else {
+            pool.putBack(buffer)
+            return
+        }
+        unsafe pool.pending[Int(buffer.index)] = .init(
+            offset: 0, byteCount: byteCount, next: .none)
+        if unsafe slot.pointee.sendHead == .none {
+            unsafe slot.pointee.sendHead = buffer
+            unsafe slot.pointee.sendTail = buffer
+            unsafe continueSends(id, slot)
+        } else {
+            unsafe pool.pending[Int(slot.pointee.sendTail.index)].next = buffer
+            unsafe slot.pointee.sendTail = buffer
+        }
+    }
+
+    /// Sends what is queued until the socket is full; only then EPOLLOUT is asked for.
+    mutating func continueSends(_ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>) {
+        while unsafe slot.pointee.sendHead != .none {
+            let buffer = unsafe slot.pointee.sendHead
+            let pending = unsafe pool.pending + Int(buffer.index)
+            let result = unsafe CLinux_send(
+                slot.pointee.fd, pool.address(of: buffer) + Int(pending.pointee.offset),
+                Int(pending.pointee.byteCount), 0)
+            if result == Int(-EAGAIN) {
+                counters.blockedSends += 1
+                return unsafe watch(
+                    id, slot, for: CLinux_EPOLLIN | CLinux_EPOLLRDHUP | CLinux_EPOLLOUT)
+            }
+            if result < 0 {
+                if result == Int(-EINTR) { continue }
+                unsafe dropSends(slot)
+                unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
+                return makeReady(id)
+            }
+            counters.bytesSent += UInt64(result)
+            let remaining = unsafe pending.pointee.byteCount
+            if UInt32(result) < remaining {
+                counters.shortSends += 1
+                unsafe pending.pointee.offset += UInt32(result)
+                unsafe pending.pointee.byteCount -= UInt32(result)
+                continue
+            }
+            unsafe slot.pointee.sendHead = pending.pointee.next
+            pool.putBack(buffer)
+            sent.append(id)
+        }
+        unsafe slot.pointee.sendTail = .none
+        if unsafe slot.pointee.state == .terminating { makeReady(id) }
+    }
+
+    mutating func reportSent(into batch: inout CompletionBatch) {
+        while batch.room >= 2, let id = sent.popFirst() {
+            // A connection that was closed since has had its last word.
+            if unsafe table.slot(id) != nil { batch.append(.sent(id)) }
+        }
+    }
+
+    // MARK: Ending
+
+    mutating func terminate(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, code: Int16, keepsSends: Bool
+    ) {
+        if unsafe slot.pointee.state != .terminating {
+            unsafe slot.pointee.closeCode = code
+            unsafe slot.pointee.state = .terminating
+        }
+        if !keepsSends { unsafe dropSends(slot) }
+    }
+
+    /// Closes the descriptor, once its queued sends are done.
+    mutating func finish(
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
+    ) {
+        if unsafe slot.pointee.sendHead != .none { return }
+        if unsafe slot.pointee.fd >= 0 { _ = CLinux_close(unsafe slot.pointee.fd) }
+        let reason = unsafe CloseReason(code: slot.pointee.closeCode)
+        table.release(id)
+        counters.closed += 1
+        batch.append(.closed(id, reason))
+    }
+
+    func dropSends(_ slot: UnsafeMutablePointer<Slot>) {
+        while unsafe slot.pointee.sendHead != .none {
+            let buffer = unsafe slot.pointee.sendHead
+            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
+            pool.putBack(buffer)
+        }
+        unsafe slot.pointee.sendTail = .none
+    }
+}
