@@ -13,18 +13,31 @@ public struct SourceRange: Hashable, Sendable {
     /// The ports that an unprivileged process may bind.
     public static let allPorts: ClosedRange<UInt16> = 1_024...65_535
 
-    /// The longest stretch of ports that the kernel does not choose from by itself.
+    /// Source ports per address. Each port number that is in use anywhere costs the kernel a bind
+    /// bucket of 128 bytes, and each pair one more: with few numbers on many addresses the first
+    /// kind does not count. 127.0.0.0/8 has addresses for 137 billion such pairs.
+    static let portsPerAddressMax = 8_192
+
+    /// The ports to take for source addresses: the top of the longest stretch that the kernel does
+    /// not choose from by itself.
     ///
     /// A port that was bound explicitly is passed over by the kernel's own search, for every
     /// program and address of the machine, also while it is in TIME_WAIT. A run that took its
     /// source ports from `ip_local_port_range` would leave other programs without any.
     public static func ports(outsideOf local: ClosedRange<Int>?) -> ClosedRange<UInt16> {
-        guard let local else { return allPorts }
+        guard let local else { return top(of: Int(allPorts.lowerBound)...Int(allPorts.upperBound)) }
         let below = Int(allPorts.lowerBound)...max(Int(allPorts.lowerBound), local.lowerBound - 1)
         let above = min(65_535, local.upperBound + 1)...65_535
         let longest = below.count >= above.count ? below : above
-        guard longest.count >= 1_000 else { return allPorts }
-        return UInt16(longest.lowerBound)...UInt16(longest.upperBound)
+        guard longest.count >= 1_000 else {
+            return top(of: Int(allPorts.lowerBound)...Int(allPorts.upperBound))
+        }
+        return top(of: longest)
+    }
+
+    private static func top(of ports: ClosedRange<Int>) -> ClosedRange<UInt16> {
+        let first = max(ports.lowerBound, ports.upperBound - portsPerAddressMax + 1)
+        return UInt16(first)...UInt16(ports.upperBound)
     }
 
     let addresses: Addresses

@@ -179,3 +179,22 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
         }
     }
 }
+
+@Suite struct SourcePortTests {
+    @Test("source ports lie outside of the range that the kernel chooses from")
+    func outsideOfEphemeral() {
+        #expect(SourceRange.ports(outsideOf: 32_768...60_999) == 24_576...32_767)
+        #expect(SourceRange.ports(outsideOf: 1_024...40_000) == 57_344...65_535)
+    }
+
+    @Test("a stretch shorter than the wanted ports is taken whole")
+    func shortStretch() {
+        #expect(SourceRange.ports(outsideOf: 3_024...65_535) == 1_024...3_023)
+    }
+
+    @Test("where the kernel may choose nearly everything, its range is used all the same")
+    func noRoom() {
+        #expect(SourceRange.ports(outsideOf: 1_024...65_535) == 57_344...65_535)
+        #expect(SourceRange.ports(outsideOf: nil) == 57_344...65_535)
+    }
+}
