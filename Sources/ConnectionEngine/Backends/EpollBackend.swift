@@ -379,7 +379,7 @@ private let eventsPerTurn = 16
         }
         if abort {
             if unsafe slot.pointee.fd >= 0 { _ = CLinux_set_abortive_close(unsafe slot.pointee.fd) }
-            unsafe dropSends(slot)
+            unsafe pool.dropSends(slot)
         }
         unsafe terminate(id, slot, code: 0, keepsSends: !abort)
         makeReady(id)

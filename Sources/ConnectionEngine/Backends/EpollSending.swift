@@ -38,7 +38,7 @@ extension EpollBackend {
             }
             if result < 0 {
                 if result == Int(-EINTR) { continue }
-                unsafe dropSends(slot)
+                unsafe pool.dropSends(slot)
                 unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
                 return makeReady(id)
             }
@@ -74,7 +74,7 @@ extension EpollBackend {
             unsafe slot.pointee.closeCode = code
             unsafe slot.pointee.state = .terminating
         }
-        if !keepsSends { unsafe dropSends(slot) }
+        if !keepsSends { unsafe pool.dropSends(slot) }
     }
 
     /// Closes the descriptor, once its queued sends are done.
@@ -87,14 +87,5 @@ extension EpollBackend {
         table.release(id)
         counters.closed += 1
         batch.append(.closed(id, reason))
-    }
-
-    func dropSends(_ slot: UnsafeMutablePointer<Slot>) {
-        while unsafe slot.pointee.sendHead != .none {
-            let buffer = unsafe slot.pointee.sendHead
-            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
-            pool.putBack(buffer)
-        }
-        unsafe slot.pointee.sendTail = .none
     }
 }

@@ -213,7 +213,7 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
             unsafe slot.pointee.closeCode = 0
         }
         let fd = unsafe slot.pointee.fd
-        if abort { unsafe dropSendsBehindHead(slot) }
+        if abort { unsafe pool.dropSendsBehindHead(slot) }
         if fd >= 0 {
             if abort {
                 _ = CLinux_set_abortive_close(fd)

@@ -112,18 +112,4 @@ extension ThreadWorker where H: ~Copyable {
             unsafe slot.pointee.closeCode = Int16(code)
         }
     }
-
-    /// Under the lock: the head is with the thread that sends it.
-    func dropSendsBehindHead(_ slot: UnsafeMutablePointer<Slot>) {
-        let head = unsafe slot.pointee.sendHead
-        if head == .none { return }
-        var next = unsafe pool.pending[Int(head.index)].next
-        while next != .none {
-            let following = unsafe pool.pending[Int(next.index)].next
-            pool.putBack(next)
-            next = following
-        }
-        unsafe pool.pending[Int(head.index)].next = .none
-        unsafe slot.pointee.sendTail = head
-    }
 }

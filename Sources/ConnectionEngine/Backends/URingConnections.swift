@@ -267,7 +267,7 @@ extension URingBackend {
             unsafe popSend(slot, pending)
             giveBack(buffer, ring: ring)
             // Those behind it were never submitted: no answer will come for them.
-            unsafe dropSends(slot)
+            unsafe pool.dropSends(slot)
             if unsafe slot.pointee.state == .terminating { return unsafe try finish(id, slot) }
             return unsafe try terminate(id, slot, code: Int16(-result), keepsSends: false)
         }
@@ -349,7 +349,7 @@ extension URingBackend {
             unsafe slot.pointee.closeCode = code
             unsafe slot.pointee.state = .terminating
         }
-        if !keepsSends { unsafe dropSendsBehindHead(slot) }
+        if !keepsSends { unsafe pool.dropSendsBehindHead(slot) }
         let waiting = unsafe slot.pointee.flags.intersection([.polling, .receiving])
         if !waiting.isEmpty, unsafe !slot.pointee.flags.contains(.cancelled) {
             try reserve(1, in: ring)
@@ -373,28 +373,5 @@ extension URingBackend {
         unsafe rings[ring].prepareClose(id, target(id, slot))
         unsafe slot.pointee.state = .closing
         unsafe slot.pointee.inFlight = 1
-    }
-
-    /// Returns the buffers of sends that were not submitted; the head's comes with its answer.
-    private func dropSendsBehindHead(_ slot: UnsafeMutablePointer<Slot>) {
-        let head = unsafe slot.pointee.sendHead
-        if head == .none { return }
-        var next = unsafe pool.pending[Int(head.index)].next
-        while next != .none {
-            let following = unsafe pool.pending[Int(next.index)].next
-            pool.putBack(next)
-            next = following
-        }
-        unsafe pool.pending[Int(head.index)].next = .none
-        unsafe slot.pointee.sendTail = head
-    }
-
-    private func dropSends(_ slot: UnsafeMutablePointer<Slot>) {
-        while unsafe slot.pointee.sendHead != .none {
-            let buffer = unsafe slot.pointee.sendHead
-            unsafe slot.pointee.sendHead = pool.pending[Int(buffer.index)].next
-            pool.putBack(buffer)
-        }
-        unsafe slot.pointee.sendTail = .none
     }
 }
