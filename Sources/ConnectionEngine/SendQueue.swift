@@ -1,6 +1,24 @@
-// What becomes of the sends that a connection has queued when it ends early.
+// The sends that a connection has queued, linked through the buffers themselves.
 
 extension BufferPool {
+    /// Queues the first `byteCount` bytes of a buffer behind the connection's other sends.
+    ///
+    /// - Returns: whether it is the only one, so that somebody has to begin sending.
+    @inline(__always)
+    func queueSend(
+        _ buffer: Buffer, byteCount: UInt32, _ slot: UnsafeMutablePointer<ConnectionTable.Slot>
+    ) -> Bool {
+        unsafe pending[Int(buffer.index)] = .init(offset: 0, byteCount: byteCount, next: .none)
+        let isOnly = unsafe slot.pointee.sendHead == .none
+        if isOnly {
+            unsafe slot.pointee.sendHead = buffer
+        } else {
+            unsafe pending[Int(slot.pointee.sendTail.index)].next = buffer
+        }
+        unsafe slot.pointee.sendTail = buffer
+        return isOnly
+    }
+
     /// Returns the buffers of all queued sends.
     ///
     /// - Precondition: none of them is with the kernel.

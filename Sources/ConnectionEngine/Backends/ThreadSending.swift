@@ -13,14 +13,7 @@ extension ThreadWorker where H: ~Copyable {
             pool.putBack(buffer)
             return
         }
-        unsafe pool.pending[Int(buffer.index)] = .init(
-            offset: 0, byteCount: byteCount, next: .none)
-        if unsafe slot.pointee.sendHead == .none {
-            unsafe slot.pointee.sendHead = buffer
-        } else {
-            unsafe pool.pending[Int(slot.pointee.sendTail.index)].next = buffer
-        }
-        unsafe slot.pointee.sendTail = buffer
+        _ = unsafe pool.queueSend(buffer, byteCount: byteCount, slot)
         if unsafe !slot.pointee.flags.contains(.sending) {
             unsafe slot.pointee.flags.insert(.sending)
             leftover.sends.append(id)

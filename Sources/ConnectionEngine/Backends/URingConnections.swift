@@ -85,15 +85,8 @@ extension URingBackend {
             pool.putBack(buffer)
             return
         }
-        unsafe pool.pending[Int(buffer.index)] = .init(
-            offset: 0, byteCount: byteCount, next: .none)
-        if unsafe slot.pointee.sendHead == .none {
-            unsafe slot.pointee.sendHead = buffer
-            unsafe slot.pointee.sendTail = buffer
+        if unsafe pool.queueSend(buffer, byteCount: byteCount, slot) {
             unsafe try submitSend(id, slot)
-        } else {
-            unsafe pool.pending[Int(slot.pointee.sendTail.index)].next = buffer
-            unsafe slot.pointee.sendTail = buffer
         }
     }
 
