@@ -55,7 +55,7 @@ struct SecondsRange {
 }
 
 enum Allowed {
-    static let connections = CountRange(1...100_000_000, "connections, for example 500k")
+    static let connections = CountRange(1...100_000_000, "connections, for example 500k, or max")
     static let rate = CountRange(
         1...100_000_000, "requests/s, for example 10k; --probe 0 sends none")
     static let buffer = CountRange(16...1 << 20, "bytes, for example 2048")
@@ -65,6 +65,9 @@ enum Allowed {
     static let workers = CountRange(1...64, "workers, for example 2")
     static let port = CountRange(0...65_535, "(0: the kernel chooses), for example 7000")
     static let memoryFloor = CountRange(0...Count.largest, "bytes, for example 2G")
+    static let sources = CountRange(1...16_000_000, "addresses, for example 8")
+    static let processes = CountRange(1...512, "processes, for example 1")
+    static let backlog = CountRange(1...65_535, "connections, for example 4096")
     static let probe = SecondsRange(0...3_600)
     static let hold = SecondsRange(0...86_400)
 
@@ -73,6 +76,47 @@ enum Allowed {
             throw ValidationError("allowed is any whole number from 0 on, for example 42")
         }
         return seed
+    }
+}
+
+/// A number of connections, or as many as there can be.
+enum ConnectionTarget: Equatable {
+    case count(Int)
+    case max
+
+    init(parsing text: String) throws {
+        self = text == "max" ? .max : .count(try Allowed.connections.parse(text))
+    }
+}
+
+struct PortRange {
+    let first: UInt16
+    let last: UInt16
+
+    init(parsing text: String) throws {
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
+            .map { UInt16($0) }
+        guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, first <= last
+        else {
+            throw ValidationError("allowed is FIRST-LAST within 1 to 65535, for example 20000-29999")
+        }
+        self.first = first
+        self.last = last
+    }
+}
+
+struct SysctlSetting {
+    let name: String
+    let value: String
+
+    init(parsing text: String) throws {
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2, parts[0].hasPrefix("net.") || parts[0].hasPrefix("net/") else {
+            throw ValidationError(
+                "allowed is net.…=VALUE, for example net.ipv4.tcp_max_tw_buckets=1000")
+        }
+        name = parts[0]
+        value = parts[1]
     }
 }
 
@@ -85,3 +129,5 @@ enum BackendChoice: String, CaseIterable, ExpressibleByArgument {
 extension Pinning: ExpressibleByArgument {}
 extension Teardown: ExpressibleByArgument {}
 extension IdleMode: ExpressibleByArgument {}
+extension SourcePorts: ExpressibleByArgument {}
+extension Isolation: ExpressibleByArgument {}

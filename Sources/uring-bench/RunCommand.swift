@@ -21,9 +21,11 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("n"), .customLong("conns")], parsing: .unconditional,
-        help: "Connections to reach, such as 10000, 500k or 1.5M (default: 10,000).",
-        transform: Allowed.connections.parse)
-    var connections = 10_000
+        help: """
+            Connections to reach, such as 10000, 500k or 1.5M; max: up to the first wall that cannot \
+            be passed (default: 10,000).
+            """, transform: ConnectionTarget.init(parsing:))
+    var connections = ConnectionTarget.count(10_000)
 
     @Option(
         parsing: .unconditional,
@@ -110,6 +112,62 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "When N cannot be reached, climb as far as it is safe instead of refusing.")
     var untilWall = false
 
+    @Flag(help: "Go on although a wall before N is predicted, and meet it.")
+    var ignoreWalls = false
+
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Who chooses source addresses and ports: planned (each pair once, bound explicitly), \
+            kernel (in connect), bind (the kernel, in bind to port 0) (default: planned).
+            """)
+    var ports: SourcePorts = .planned
+
+    @Option(
+        name: .customLong("source-ports"), parsing: .unconditional,
+        help: "Planned source ports, such as 20000-29999 (default: outside of the kernel's range).",
+        transform: PortRange.init(parsing:))
+    var sourcePorts: PortRange?
+
+    @Option(
+        name: .customLong("sources"), parsing: .unconditional,
+        help: "Planned source addresses at most (default: as many as needed).",
+        transform: Allowed.sources.parse)
+    var sources: Int?
+
+    @Option(
+        parsing: .unconditional,
+        help: "Processes per side at most (default: as many as the limit of open files asks for).",
+        transform: Allowed.processes.parse)
+    var processes: Int?
+
+    @Option(
+        parsing: .unconditional,
+        help: "Connections that may wait to be accepted, per listener (default: 4,096).",
+        transform: Allowed.backlog.parse)
+    var backlog: Int?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Connects wait while accepts are behind; without it a burst may overflow the queues.")
+    var pacing = true
+
+    @Option(
+        name: .customLong("netns"), parsing: .unconditional,
+        help: """
+            Network namespaces of the run's own: loopback (one), veth (one for each side and a \
+            virtual cable), none. Needs root; nothing on the host changes (default: none).
+            """)
+    var isolation: Isolation = .none
+
+    @Option(
+        name: .customLong("sysctl"), parsing: .unconditionalSingleValue,
+        help: """
+            Set in the run's own namespaces, such as net.ipv4.ip_local_port_range="20000 20199". \
+            May be repeated; needs --netns.
+            """, transform: SysctlSetting.init(parsing:))
+    var sysctls: [SysctlSetting] = []
+
     @Option(
         name: .customLong("memory-floor"), parsing: .unconditional,
         help: "Bytes of available memory at which the ramp stops (default: 8 %, at least 1 GiB).",
@@ -143,10 +201,24 @@ struct RunCommand: ParsableCommand {
             throw ValidationError(
                 "--mask \(name): known are \(URingFeatures.all.names.joined(separator: ", "))")
         }
+        if isolation == .none, let first = sysctls.first {
+            throw ValidationError(
+                "--sysctl \(first.name): it would change the host; give --netns loopback or"
+                    + " --netns veth too")
+        }
+        if ports != .planned, sourcePorts != nil || sources != nil {
+            throw ValidationError(
+                "--source-ports and --sources are for --ports planned; with --ports"
+                    + " \(ports.rawValue) the kernel chooses")
+        }
+        if connections == .max, steps != nil {
+            throw ValidationError("--steps: with --conns max the steps follow the prediction")
+        }
         _ = try ladder()
     }
 
     private func ladder() throws -> [Int] {
+        guard case .count(let connections) = connections else { return [] }
         do {
             if let steps { return try StepLadder(parsing: steps, upTo: connections).steps }
             return try StepLadder(upTo: connections).steps
@@ -192,8 +264,15 @@ struct RunCommand: ParsableCommand {
     }
 
     private func plan() throws -> RunPlan {
-        var plan = RunPlan(
-            connections: connections, steps: try ladder(), seed: seed ?? UInt64(getpid()))
+        let seed = seed ?? UInt64(getpid())
+        var plan: RunPlan
+        switch connections {
+        case .count(let count):
+            plan = RunPlan(connections: count, steps: try ladder(), seed: seed)
+        case .max:
+            plan = RunPlan(connections: 0, steps: [], seed: seed)
+            plan.climbsToWall = true
+        }
         plan.backend = backend.kind
         plan.requestsPerSecond = Double(rate)
         plan.messageByteCount = message
@@ -211,6 +290,17 @@ struct RunCommand: ParsableCommand {
         plan.memoryFloorBytes = memoryFloor
         plan.maskedFeatures = masked
         plan.sweeps = sweep
+        plan.ignoresWalls = ignoreWalls
+        plan.sourcePorts = ports
+        plan.sourcePortFirst = sourcePorts?.first
+        plan.sourcePortLast = sourcePorts?.last
+        plan.sourceAddresses = sources
+        plan.processes = processes
+        plan.backlog = backlog
+        plan.pacesAccepts = pacing
+        plan.isolation = isolation
+        plan.sysctls = Dictionary(
+            sysctls.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
         return plan
     }
 }

@@ -42,6 +42,32 @@ struct ControlGroup {
         return tightest(of: limits)
     }
 
+    /// How often a limit on threads stopped one, `max` of pids.events, over all visible groups.
+    func pidEvents() -> Int? {
+        let counts = directories(controller: "pids").compactMap { directory in
+            files.text("\(directory)/pids.events").flatMap { Self.value(of: "max", in: $0) }
+        }
+        return counts.max()
+    }
+
+    /// How often a limit on memory was met: `max` of memory.events (v2), memory.failcnt (v1).
+    func memoryEvents() -> Int? {
+        let counts = directories(controller: "memory").compactMap { directory in
+            files.text("\(directory)/memory.events").flatMap { Self.value(of: "max", in: $0) }
+                ?? files.integer("\(directory)/memory.failcnt")
+        }
+        return counts.max()
+    }
+
+    /// A line such as `max 3`.
+    private static func value(of name: String, in text: String) -> Int? {
+        for line in text.split(separator: "\n") {
+            let columns = line.split(separator: " ")
+            if columns.count == 2, columns[0] == name { return Int(columns[1]) }
+        }
+        return nil
+    }
+
     private func limit(_ path: String, used: () -> Int?) -> ControlGroupLimit? {
         guard let text = files.value(path), let ceiling = Ceiling(text) else { return nil }
         return ControlGroupLimit(limit: ceiling, used: used(), path: path)
@@ -51,14 +77,17 @@ struct ControlGroup {
     private func used(_ path: String, in directory: String) -> Int? {
         guard let usage = files.integer(path) else { return nil }
         let statistics = files.text("\(directory)/memory.stat") ?? ""
+        return max(0, usage - (Self.inactiveFileBytes(statistics: statistics) ?? 0))
+    }
+
+    /// File cache that the kernel drops first, from a memory.stat.
+    static func inactiveFileBytes(statistics: String) -> Int? {
         let lines = statistics.split(separator: "\n").map { $0.split(separator: " ") }
         // v1 has the value of the group alone as well; the one with its children matches the usage.
         for name in ["total_inactive_file", "inactive_file"] {
-            for line in lines where line.count == 2 && line[0] == name {
-                return max(0, usage - (Int(line[1]) ?? 0))
-            }
+            for line in lines where line.count == 2 && line[0] == name { return Int(line[1]) }
         }
-        return usage
+        return nil
     }
 
     private func tightest(of limits: [ControlGroupLimit]) -> ControlGroupLimit? {

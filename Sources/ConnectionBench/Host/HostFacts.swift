@@ -40,10 +40,14 @@ public struct HostFacts: Codable, Hashable, Sendable {
     /// A list such as `8080,9000-9010`; empty when none is reserved.
     public var localPortsReserved: String?
     public var somaxconn: Int?
+    /// Buckets of the hash of established connections; negative: shared with the host's namespace.
+    public var establishedHashEntries: Int?
     public var netdevMaxBacklog: Int?
     /// tcp_mem in pages: low, pressure, high.
     public var tcpMemoryPages: [Int]?
     public var timeWaitMax: Int?
+    /// tcp_syn_linear_timeouts, since Linux 6.5.
+    public var synLinearTimeouts: Int?
     public var orphansMax: Int?
     public var conntrackMax: Int?
     public var conntrackCount: Int?
@@ -131,10 +135,12 @@ extension HostFacts {
         localPortFirst = ports?[0]
         localPortLast = ports?[1]
         localPortsReserved = files.value("/proc/sys/net/ipv4/ip_local_reserved_ports")
+        establishedHashEntries = files.integer("/proc/sys/net/ipv4/tcp_ehash_entries")
         somaxconn = files.integer("/proc/sys/net/core/somaxconn")
         netdevMaxBacklog = files.integer("/proc/sys/net/core/netdev_max_backlog")
         tcpMemoryPages = files.integers("/proc/sys/net/ipv4/tcp_mem", count: 3)
         timeWaitMax = files.integer("/proc/sys/net/ipv4/tcp_max_tw_buckets")
+        synLinearTimeouts = files.integer("/proc/sys/net/ipv4/tcp_syn_linear_timeouts")
         orphansMax = files.integer("/proc/sys/net/ipv4/tcp_max_orphans")
         conntrackMax = files.integer("/proc/sys/net/netfilter/nf_conntrack_max")
         conntrackCount = files.integer("/proc/sys/net/netfilter/nf_conntrack_count")
@@ -179,7 +185,7 @@ extension HostFacts {
     }
 
     /// The fourth column of /proc/loadavg, `1/83`: runnable and all threads.
-    private static func threads(inLoadAverage text: String) -> Int? {
+    static func threads(inLoadAverage text: String) -> Int? {
         let columns = text.split(separator: " ")
         guard columns.count == 5 else { return nil }
         let counts = columns[3].split(separator: "/")

@@ -8,7 +8,8 @@ public enum ListeningPorts {
     /// which took 0.26 s beside 600,000 sockets of another program.
     public static func read() throws(FileError) -> Set<UInt16> {
         var ports: Set<UInt16> = []
-        for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let folder = NetworkFolder.path(of: nil)
+        for path in ["\(folder)/tcp", "\(folder)/tcp6"] {
             let text: String
             do {
                 text = try TextFile.readHead(path) { isHeader($0) || state($0) == listening }

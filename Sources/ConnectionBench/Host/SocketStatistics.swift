@@ -14,15 +14,17 @@ public struct SocketStatistics: Codable, Hashable, Sendable {
     /// Pages charged for queued data, of the whole machine; compared with `tcp_mem` by the kernel.
     public let memoryPages: Int
 
-    public static func read() throws(FileError) -> SocketStatistics {
+    /// - Parameter process: whose network namespace; `nil`: that of the calling thread.
+    public static func read(of process: Int32? = nil) throws(FileError) -> SocketStatistics {
+        let folder = NetworkFolder.path(of: process)
         var sockstat6: String?
         do {
-            sockstat6 = try TextFile.read("/proc/net/sockstat6")
+            sockstat6 = try TextFile.read("\(folder)/sockstat6")
         } catch let error where error.isMissing {
             sockstat6 = nil
         }
         return try SocketStatistics(
-            sockstat: TextFile.read("/proc/net/sockstat"), sockstat6: sockstat6)
+            sockstat: TextFile.read("\(folder)/sockstat"), sockstat6: sockstat6)
     }
 
     init(sockstat: String, sockstat6: String?) throws(FileError) {
@@ -57,6 +59,13 @@ public struct SocketStatistics: Codable, Hashable, Sendable {
     }
 }
 
+/// /proc/net is the view of a process's first thread; a thread may be in another namespace.
+enum NetworkFolder {
+    static func path(of process: Int32?) -> String {
+        process.map { "/proc/\($0)/net" } ?? "/proc/thread-self/net"
+    }
+}
+
 /// Everything the kernel counts about the network, at one moment.
 public struct NetworkCounters: Codable, Hashable, Sendable {
     /// Sockets now; in a difference, those of the later reading.
@@ -81,14 +90,16 @@ public struct NetworkCounters: Codable, Hashable, Sendable {
         "TcpEstabResets", "TcpOutRsts", "TcpInErrs",
     ]
 
-    public static func read() throws(FileError) -> NetworkCounters {
-        NetworkCounters(
-            sockets: try SocketStatistics.read(),
-            values: try parseTable(TextFile.read("/proc/net/netstat"), path: "/proc/net/netstat")
-                .merging(
-                    parseTable(TextFile.read("/proc/net/snmp"), path: "/proc/net/snmp")
-                ) { one, _ in one },
-            softnet: try parseSoftnet(TextFile.read("/proc/net/softnet_stat")))
+    /// - Parameter process: whose network namespace; `nil`: that of the calling thread. Packets
+    ///   dropped by a processor's queue are those of the whole machine.
+    public static func read(of process: Int32? = nil) throws(FileError) -> NetworkCounters {
+        let folder = NetworkFolder.path(of: process)
+        let (netstat, snmp) = ("\(folder)/netstat", "\(folder)/snmp")
+        return NetworkCounters(
+            sockets: try SocketStatistics.read(of: process),
+            values: try parseTable(TextFile.read(netstat), path: netstat)
+                .merging(parseTable(TextFile.read(snmp), path: snmp)) { one, _ in one },
+            softnet: try parseSoftnet(TextFile.read("\(folder)/softnet_stat")))
     }
 
     /// A counter by its nstat name; `nil` when this kernel has none of that name.

@@ -27,6 +27,13 @@ struct LatencyHistogram {
 
     var count: UInt64 { histogram.totalCount }
 
+    /// Values from `low` up to, not including, `high`, within the histogram's resolution.
+    func count(from low: UInt64, to high: UInt64) -> UInt64 {
+        histogram.recordedValues().reduce(0) {
+            low <= $1.value && $1.value < high ? $0 + $1.count : $0
+        }
+    }
+
     /// The recorded values with their counts, for sending and merging without loss.
     var sparse: SparseHistogram {
         var sparse = SparseHistogram()

@@ -44,6 +44,11 @@ struct Link: BitwiseCopyable {
         get { bits & Link.censored != 0 }
         set { bits = newValue ? bits | Link.censored : bits & ~Link.censored }
     }
+    /// It is being given up; its end is awaited.
+    var isShed: Bool { dueNanoseconds == .max }
+
+    mutating func shed() { dueNanoseconds = .max }
+
     /// Of use to ``LinkTable/closeGaps()`` only.
     fileprivate var isListed: Bool {
         get { bits & Link.listed != 0 }

@@ -5,7 +5,7 @@ import ConnectionEngine
 
 struct LoadClient: Handler, ~Copyable {
     private enum Phase {
-        case idle, ramp, probe, drain, sweep, close
+        case idle, ramp, probe, drain, sweep, shed, close
     }
 
     private let plan: TuplePlan
@@ -15,6 +15,10 @@ struct LoadClient: Handler, ~Copyable {
     /// Of `workers`; staggers the due times of the workers.
     private let worker: (index: Int, count: Int)
     private let acceptLag: AcceptLag?
+    private var pace: ConnectPace
+    private var shedding = Shedding()
+    /// Connections that ended though nobody asked, by errno; 0: the server's orderly end.
+    private var losses: [Int32: Int] = [:]
 
     private var links = LinkTable(indexLimit: 0, connectsMax: 0)
 
@@ -50,8 +54,9 @@ struct LoadClient: Handler, ~Copyable {
 
     init(
         plan: TuplePlan, settings: LoadSettings, mailbox: LoadMailbox, row: Scoreboard.Row,
-        worker: (index: Int, count: Int), acceptLag: AcceptLag? = nil
+        worker: (index: Int, count: Int), acceptLag: AcceptLag? = nil, board: Scoreboard? = nil
     ) {
+        pace = ConnectPace(board: board, worker: worker)
         self.plan = plan
         self.settings = settings
         self.mailbox = mailbox
@@ -103,6 +108,7 @@ struct LoadClient: Handler, ~Copyable {
         _ operations: inout OperationQueue
     ) {
         var link = links[id]
+        if link.isShed { return operations.release(buffer) }
         let pattern = MessagePattern(connection: id.index, sequence: link.sequence)
         let start = Int(link.received)
         let isExpected =
@@ -139,25 +145,32 @@ struct LoadClient: Handler, ~Copyable {
     ) {
         let link = links[id]
         links.remove(id)
+        if link.isShed { shedding.inFlight -= 1 }
         if !link.isOpen {
             opening -= 1
-            if phase != .close { connectFailed(reason) }
+            if !isEnding { connectFailed(reason) }
             return
         }
         open -= 1
         closed += 1
-        if link.dueNanoseconds != 0 {
+        if link.dueNanoseconds != 0, !link.isShed {
             outstanding -= 1
             // Its answer will never come: it has waited at least until now.
             if phase == .probe || phase == .drain, !link.isCensored {
                 censor(link.due, now)
             }
         }
-        if phase != .close {
+        if !isEnding {
             lost += 1
-            if case .failed(let errno) = reason { row[.lastError] = Int(errno.code) }
+            var code: CInt = 0
+            if case .failed(let errno) = reason { code = errno.code }
+            if code != 0 { row[.lastError] = Int(code) }
+            losses[code, default: 0] += 1
         }
     }
+
+    /// Connections end because this client ends them.
+    private var isEnding: Bool { phase == .close || phase == .shed }
 
     private mutating func connectFailed(_ reason: CloseReason) {
         failed += 1
@@ -177,9 +190,16 @@ struct LoadClient: Handler, ~Copyable {
         guard let (number, command) = mailbox.takeCommand() else { return }
         commandSeen = number
         links.closeGaps()
+        let isCutShort = phase == .ramp
+        let failures = report.failures
         report = LoadReport()
-        connectLatency.reset()
         echoLatency.reset()
+        if case .shed = command, isCutShort {
+            // What the ramp saw is told now.
+            report.failures = failures
+        } else {
+            connectLatency.reset()
+        }
         switch command {
         case .ramp(let target):
             phase = .ramp
@@ -199,6 +219,10 @@ struct LoadClient: Handler, ~Copyable {
             phase = .sweep
             cursor = 0
             sweepLeft = links.count
+        case .shed(let target):
+            phase = .shed
+            rampTarget = target
+            shedding.restart(links, open: open, opening: opening, target: target)
         case .close(let reset):
             phase = .close
             cursor = 0
@@ -214,6 +238,7 @@ struct LoadClient: Handler, ~Copyable {
         report.echoLatency = echoLatency.sparse
         links.closeGaps()
         report.neverEchoed = links.neverEchoedCount
+        report.losses = losses
         phase = .idle
         nextDue = nil
         mailbox.deliver(report)
@@ -229,6 +254,7 @@ struct LoadClient: Handler, ~Copyable {
         case .probe: advanceProbe(now, &operations)
         case .drain: advanceDrain(now)
         case .sweep: advanceSweep(now, &operations)
+        case .shed: advanceShed(&operations)
         case .close: advanceClose(&operations)
         }
     }
@@ -236,27 +262,39 @@ struct LoadClient: Handler, ~Copyable {
     private mutating func advanceRamp(
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) {
-        let mustWait = acceptLag?.isTooLong ?? false
-        nextDue = mustWait ? now.advanced(byNanoseconds: 200_000) : nil
+        pace.update(now)
+        let lags = acceptLag?.isTooLong ?? false
+        let mustWait = lags || pace.isHeld
+        nextDue = mustWait ? now.advanced(byNanoseconds: lags ? 200_000 : 5_000_000) : nil
         while !mustWait, open + opening < rampTarget, opening < settings.connectWindow,
             nextTuple < plan.count, !report.gaveUp
         {
             let due = connectSchedule?.next ?? now
-            if due > now {
-                nextDue = due
+            let start = max(due, pace.next ?? due)
+            if start > now {
+                nextDue = start
                 break
             }
             let tuple = plan[nextTuple]
-            guard let id = operations.connect(from: tuple.source, to: tuple.destination)
+            guard let id = operations.connect(from: source(of: tuple), to: tuple.destination)
             else { break }
             nextTuple += 1
             connectSchedule?.advance()
+            pace.advance()
             opening += 1
             links.append(id, .opening(due: due))
         }
         if failed > settings.failuresMax { report.gaveUp = true }
         if nextTuple == plan.count, opening == 0, open < rampTarget { report.gaveUp = true }
         if opening == 0, open >= rampTarget || report.gaveUp { finishCommand() }
+    }
+
+    private func source(of tuple: TuplePlan.Tuple) -> SocketAddress? {
+        switch settings.sourcePorts {
+        case .planned: tuple.source
+        case .kernel: nil
+        case .bind: .loopback(port: 0)
+        }
     }
 
     private mutating func advanceProbe(
@@ -310,6 +348,24 @@ struct LoadClient: Handler, ~Copyable {
             sweepLeft -= 1
         }
         if sweepLeft == 0, outstanding == 0 { finishCommand() }
+    }
+
+    /// Newest first, and in batches, so that the memory of one is back before the next.
+    private mutating func advanceShed(_ operations: inout OperationQueue) {
+        for _ in 0..<Shedding.batch {
+            guard let (id, wasWaiting) = shedding.next(&links) else { break }
+            if wasWaiting { outstanding -= 1 }
+            operations.abort(id)
+        }
+        if shedding.hasScanned, shedding.inFlight == 0 {
+            // A connect may have succeeded before its turn to be given up came.
+            if open > rampTarget, links.count > 0 {
+                shedding.restart(links, open: open, opening: opening, target: rampTarget)
+            } else {
+                return finishCommand()
+            }
+        }
+        nextDue = shedding.hasScanned ? nil : .zero
     }
 
     private mutating func advanceClose(_ operations: inout OperationQueue) {

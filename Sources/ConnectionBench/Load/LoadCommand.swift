@@ -11,6 +11,9 @@ enum LoadCommand: Codable, Sendable {
     case probe(requestsPerSecond: Double, startNanoseconds: UInt64, durationNanoseconds: UInt64)
     /// Echoes once on every connection, `window` at a time.
     case sweep
+    /// Gives up connects that are on their way and ends the newest connections until `target`
+    /// exist.
+    case shed(target: Int)
     /// Ends all connections: with a reset, or in order.
     case close(reset: Bool)
 }
@@ -31,6 +34,8 @@ struct LoadReport: Codable, Sendable {
     var rampMarksNanoseconds: [UInt64] = []
     /// Connects that failed, by errno.
     var failures: [Int32: Int] = [:]
+    /// Connections that ended though nobody asked, by errno; 0: the server's orderly end.
+    var losses: [Int32: Int] = [:]
     /// The ramp was given up: too many failures.
     var gaveUp = false
 

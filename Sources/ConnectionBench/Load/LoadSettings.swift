@@ -5,12 +5,24 @@ struct LoadSettings: Codable, Sendable {
     var messageByteCount = 64
     /// Connects on their way at once, per worker.
     var connectWindow = 256
+    var sourcePorts = SourcePorts.planned
     /// Connects per second, per worker; `nil`: as fast as they go.
     var connectsPerSecond: Double?
     /// Requests on their way at once in a sweep, per worker.
     var sweepWindow = 128
     /// Connects of one worker that may fail before it gives the ramp up.
     var failuresMax = 1_000
-    /// Connections that may wait to be accepted, over all listeners together.
-    var acceptLagMax = 1_024
+    /// Connections that may wait to be accepted, over all listeners together; `nil`: connects wait
+    /// for nothing, and a burst may overflow the accept queues.
+    var acceptLagMax: Int? = 1_024
+}
+
+/// Who chooses a connection's source address and port.
+public enum SourcePorts: String, CaseIterable, Codable, Sendable {
+    /// The plan: each (address, port) pair once, bound explicitly.
+    case planned
+    /// The kernel, in connect(2), from ip_local_port_range.
+    case kernel
+    /// The kernel, in bind(2) to 127.0.0.1 and port 0, as many programs do.
+    case bind
 }

@@ -32,6 +32,12 @@ final class Scoreboard: @unchecked Sendable {
         case commandDone
     }
 
+    /// What the parent lets the clients do, in a row of its own that only the parent writes.
+    enum Control: Int {
+        /// Connects per second, over all clients together; 0: as fast as they go, -1: none.
+        case connectsPerSecond
+    }
+
     /// 32 figures of 8 bytes: rows of different writers share no cache line.
     private static let rowByteCount = 256
     private let base: UnsafeMutableRawPointer
@@ -41,7 +47,7 @@ final class Scoreboard: @unchecked Sendable {
     /// Makes the memory; `fd` can be handed to a child.
     convenience init(rowCount: Int) throws(SystemError) {
         let fd = CLinux_memfd("scoreboard")
-        guard fd >= 0, ftruncate(fd, rowCount * Scoreboard.rowByteCount) == 0 else {
+        guard fd >= 0, ftruncate(fd, Scoreboard.byteCount(rowCount: rowCount)) == 0 else {
             throw SystemError(Errno(errno), call: "memfd_create")
         }
         try self.init(fd: fd, rowCount: rowCount)
@@ -49,7 +55,7 @@ final class Scoreboard: @unchecked Sendable {
 
     /// Maps memory that another process made.
     init(fd: CInt, rowCount: Int) throws(SystemError) {
-        let byteCount = rowCount * Scoreboard.rowByteCount
+        let byteCount = Scoreboard.byteCount(rowCount: rowCount)
         guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
             memory != MAP_FAILED
         else { throw SystemError(Errno(errno), call: "mmap") }
@@ -59,8 +65,21 @@ final class Scoreboard: @unchecked Sendable {
     }
 
     deinit {
-        munmap(base, rowCount * Scoreboard.rowByteCount)
+        munmap(base, Scoreboard.byteCount(rowCount: rowCount))
         close(fd)
+    }
+
+    /// One row more than workers: the parent's.
+    private static func byteCount(rowCount: Int) -> Int { (rowCount + 1) * rowByteCount }
+
+    subscript(control: Control) -> Int {
+        get { controlWord(control).pointee.load(ordering: .relaxed) }
+        set { controlWord(control).pointee.store(newValue, ordering: .relaxed) }
+    }
+
+    private func controlWord(_ control: Control) -> UnsafeMutablePointer<Atomic<Int>> {
+        (base + rowCount * Scoreboard.rowByteCount + control.rawValue * 8)
+            .assumingMemoryBound(to: Atomic<Int>.self)
     }
 
     func row(_ index: Int) -> Row {

@@ -5,8 +5,8 @@ import ConnectionEngine
 /// Where the connections of a plan come from.
 public struct SourceRange: Hashable, Sendable {
     enum Addresses: Hashable, Sendable {
-        /// Loopback addresses in rising order from the one with this index, wrapping at the end.
-        case loopback(first: Int)
+        /// Addresses of a network in rising order from the one with this index, wrapping at the end.
+        case network(SourceNetwork, first: Int)
         case list([SocketAddress])
     }
 
@@ -35,6 +35,16 @@ public struct SourceRange: Hashable, Sendable {
         return top(of: longest)
     }
 
+    /// The ports that a plan names, or those outside of the kernel's own range.
+    static func ports(_ plan: RunPlan, _ host: HostFacts) -> ClosedRange<UInt16> {
+        if let first = plan.sourcePortFirst, let last = plan.sourcePortLast, first <= last {
+            return first...last
+        }
+        guard let first = host.localPortFirst, let last = host.localPortLast, first <= last
+        else { return ports(outsideOf: nil) }
+        return ports(outsideOf: first...last)
+    }
+
     private static func top(of ports: ClosedRange<Int>) -> ClosedRange<UInt16> {
         let first = max(ports.lowerBound, ports.upperBound - portsPerAddressMax + 1)
         return UInt16(first)...UInt16(ports.upperBound)
@@ -47,18 +57,22 @@ public struct SourceRange: Hashable, Sendable {
     /// Ports within the range that others occupy, see ``ListeningPorts``.
     let excludedPorts: Set<UInt16>
 
-    /// Loopback addresses from 127.1.0.1 to 127.255.255.254, never with 0 or 255 at the end.
+    /// Addresses of `network`, by default from 127.1.0.1 to 127.255.255.254.
     ///
     /// The first one depends on `seed` alone. Seeds that follow one another (process ids) lead far
     /// apart: of any 32,768 successive seeds no two start within 200 addresses, which is room for
     /// 12 million connections, so that a run meets no TIME_WAIT of an earlier one.
+    ///
+    /// - Parameter addressesMax: how many addresses may be used; `nil`: all.
     public init(
-        seed: UInt64, ports: ClosedRange<UInt16> = Self.allPorts, excluding: Set<UInt16> = []
+        seed: UInt64, ports: ClosedRange<UInt16> = Self.allPorts, excluding: Set<UInt16> = [],
+        addressesMax: Int? = nil, network: SourceNetwork = .loopback
     ) {
         // Multiples of the golden ratio spread evenly over the circle of addresses.
         let turn = seed &* 0x9e37_79b9_7f4a_7c15
-        let first = turn.multipliedFullWidth(by: UInt64(Loopback.addressCount)).high
-        self.addresses = .loopback(first: Int(first))
+        let first = turn.multipliedFullWidth(by: UInt64(network.addressCount)).high
+        self.addresses = .network(network, first: Int(first))
+        self.addressCount = min(addressesMax ?? .max, network.addressCount)
         self.ports = ports
         self.excludedPorts = excluding
     }
@@ -76,20 +90,16 @@ public struct SourceRange: Hashable, Sendable {
             if !unique.contains(host) { unique.append(host) }
         }
         self.addresses = .list(unique)
+        self.addressCount = unique.count
         self.ports = ports
         self.excludedPorts = excluding
     }
 
-    var addressCount: Int {
-        switch addresses {
-        case .loopback: Loopback.addressCount
-        case .list(let list): list.count
-        }
-    }
+    let addressCount: Int
 
     var isIPv6: Bool? {
         switch addresses {
-        case .loopback: false
+        case .network: false
         case .list(let list): list.first?.isIPv6
         }
     }
@@ -103,10 +113,11 @@ public struct SourceRange: Hashable, Sendable {
     @inline(__always)
     func address(at index: Int, port: UInt16) -> SocketAddress {
         switch addresses {
-        case .loopback(let first):
+        case .network(let network, let first):
             let wrapped = first + index
-            let place = wrapped < Loopback.addressCount ? wrapped : wrapped - Loopback.addressCount
-            return SocketAddress(ipv4: Loopback.address(at: place), port: port)
+            let count = network.addressCount
+            let place = wrapped < count ? wrapped : wrapped - count
+            return SocketAddress(ipv4: network.address(at: place), port: port)
         case .list(let list):
             var address = list[index]
             address.port = port
@@ -115,15 +126,24 @@ public struct SourceRange: Hashable, Sendable {
     }
 }
 
-/// The usable part of 127.0.0.0/8 as a row: 127.1.0.0/16 and up, since servers live below it.
-enum Loopback {
+/// A network whose addresses are all this host's, as a row without those that end in 0 or 255.
+public struct SourceNetwork: Codable, Hashable, Sendable {
     private static let perBlock = 254
-    /// /24 blocks from 127.1.0.0 to 127.255.255.0, without network and broadcast-like ends.
-    static let addressCount = 255 * 256 * perBlock
+    /// The first address of the first /24 block.
+    let base: UInt32
+    /// /24 blocks.
+    let blocks: Int
+
+    /// 127.1.0.0 to 127.255.255.255: servers live below it.
+    public static let loopback = SourceNetwork(base: 0x7f01_0000, blocks: 255 * 256)
+    /// 198.19.0.0/16, the clients' half of the network that RFC 2544 sets aside for benchmarks.
+    public static let benchmark = SourceNetwork(base: 0xc613_0000, blocks: 256)
+
+    var addressCount: Int { blocks * SourceNetwork.perBlock }
 
     @inline(__always)
-    static func address(at index: Int) -> UInt32 {
-        let (block, host) = index.quotientAndRemainder(dividingBy: perBlock)
-        return 0x7f01_0000 + UInt32(block) << 8 + UInt32(host) + 1
+    func address(at index: Int) -> UInt32 {
+        let (block, host) = index.quotientAndRemainder(dividingBy: SourceNetwork.perBlock)
+        return base + UInt32(block) << 8 + UInt32(host) + 1
     }
 }

@@ -62,7 +62,8 @@ public enum ChildMain {
             connections: planSetup.connections,
             sources: SourceRange(
                 seed: planSetup.seed, ports: planSetup.portFirst...planSetup.portLast,
-                excluding: Set(planSetup.excludedPorts)),
+                excluding: Set(planSetup.excludedPorts), addressesMax: planSetup.addressesMax,
+                network: planSetup.network),
             destinations: planSetup.destinations.compactMap { SocketAddress($0) }
         ).slice(planSetup.part, of: planSetup.parts)
         let mailboxes = (0..<setup.workers).map { _ in LoadMailbox() }
@@ -74,7 +75,9 @@ public enum ChildMain {
                 worker: (
                     index: planSetup.part * setup.workers + worker,
                     count: planSetup.parts * setup.workers
-                ), acceptLag: AcceptLag(board: board, lagMax: settings.acceptLagMax))
+                ),
+                acceptLag: settings.acceptLagMax.map { AcceptLag(board: board, lagMax: $0) },
+                board: board)
         }
         try channel.send(ChildMessage.ready(listening: []))
         try obey(channel, engine, mailboxes: mailboxes, rows: rows)

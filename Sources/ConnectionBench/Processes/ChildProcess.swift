@@ -140,6 +140,22 @@ final class ChildProcess {
         return nil
     }
 
+    /// It was stopped by a signal, and does nothing until another one lets it go on.
+    var isStopped: Bool {
+        guard !hasEnded, let text = try? TextFile.read("/proc/\(pid)/stat"),
+            let end = text.lastIndex(of: ")")
+        else { return false }
+        return text[text.index(after: end)...].split(separator: " ").first == "T"
+    }
+
+    /// Open descriptors; direct ones are not among them.
+    var descriptorCount: Int? { try? TextFile.names(in: "/proc/\(pid)/fd").count }
+
+    /// Memory mappings.
+    var mapCount: Int? {
+        (try? TextFile.read("/proc/\(pid)/maps")).map { $0.utf8.count { $0 == UInt8(ascii: "\n") } }
+    }
+
     /// Asks it to end.
     func finish() {
         // A child that has ended already needs no asking.

@@ -14,9 +14,24 @@ struct EngineSetup: Codable, Sendable {
     /// Worker `i` runs on `processors[i % count]`; empty: anywhere.
     var processors: [UInt32]
     var maskedFeatures: UInt32
+    var backlog: Int?
     /// The first of this process's rows in the scoreboard, one per worker.
-    var firstRow: Int
-    var rowCount: Int
+    var firstRow = 0
+    var rowCount = 0
+
+    init(_ plan: RunPlan, _ backend: BackendKind, workers: Int, connections: Int) {
+        self.backend = backend
+        self.workers = workers
+        connectionsPerWorker = connections
+        bufferByteCount = plan.bufferByteCount
+        buffersPerWorker = 4_096
+        idleMode = plan.idleMode
+        processors = []
+        maskedFeatures = URingFeatures.all.names.enumerated()
+            .filter { plan.maskedFeatures.contains($0.element) }
+            .reduce(UInt32(0)) { $0 | 1 << UInt32($1.offset) }
+        backlog = plan.backlog
+    }
 
     /// - Parameter listen: addresses, dealt to the workers.
     func configuration(listen: [SocketAddress]) -> Configuration {
@@ -28,6 +43,7 @@ struct EngineSetup: Codable, Sendable {
         configuration.idleMode = idleMode
         configuration.processors = processors
         configuration.maskedFeatures = URingFeatures(rawValue: maskedFeatures)
+        if let backlog { configuration.limits.backlog = UInt32(backlog) }
         configuration.listen = listen
         configuration.listenerSpread = .dealt
         return configuration
@@ -41,6 +57,8 @@ struct PlanSetup: Codable, Sendable {
     var portFirst: UInt16
     var portLast: UInt16
     var excludedPorts: [UInt16]
+    var addressesMax: Int?
+    var network: SourceNetwork
     var destinations: [String]
     /// This process's part of the plan.
     var part: Int

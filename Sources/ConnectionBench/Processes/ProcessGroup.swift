@@ -7,8 +7,10 @@ import Glibc
 final class ProcessGroup {
     private let plan: RunPlan
     private let target: Int
+    private let preflight: Preflight?
     private let sourcePorts: ClosedRange<UInt16>
     private let acceptLagPerListener: Int
+    private let network: RunNetwork
     private let watch: RunWatch
     private(set) var layout: RunLayout
     let board: Scoreboard
@@ -27,22 +29,24 @@ final class ProcessGroup {
 
     init(
         _ plan: RunPlan, backend: BackendKind, target: Int, preflight: Preflight?,
-        sourcePorts: ClosedRange<UInt16>, somaxconn: Int?, watch: RunWatch
+        sourcePorts: ClosedRange<UInt16>, somaxconn: Int?, network: RunNetwork, watch: RunWatch
     ) throws {
         self.plan = plan
         self.target = target
+        self.preflight = preflight
         self.sourcePorts = sourcePorts
         // Half of what the queues hold: the workers look at the lag one after another.
-        acceptLagPerListener = max(8, min(Int(Limits().backlog), somaxconn ?? 128) / 2)
+        let backlog = plan.backlog ?? Int(Limits().backlog)
+        acceptLagPerListener = max(1, min(backlog, somaxconn ?? 128) / 2)
+        self.network = network
         self.watch = watch
-        guard let processes = preflight?.processesPerSide(for: target) else {
+        guard let processes = ProcessGroup.processes(for: target, plan, preflight) else {
             throw RunStop(
                 .wall,
                 "\(Count.format(target)) connections need more than"
                     + " \(Preflight.processesPerSideMax) processes per side", exitCode: 77)
         }
-        let processors = max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN)))
-        workers = plan.workers ?? max(1, processors / processes)
+        workers = plan.workers ?? ProcessGroup.workers(processes: processes)
         // Unpinned, connection threads spread themselves; workers of the two event loops do
         // better where their peers' packets are.
         let pinning = plan.pinning ?? (backend == .threads ? .none : .spread)
@@ -60,6 +64,29 @@ final class ProcessGroup {
         board = try Scoreboard(rowCount: 2 * processes * workers)
     }
 
+    /// Workers of one process, so that all of a side make use of every processor.
+    static func workers(processes: Int) -> Int {
+        max(1, max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))) / processes)
+    }
+
+    /// A climb goes a little beyond what its processes hold, to meet their wall.
+    private static func processes(
+        for target: Int, _ plan: RunPlan, _ preflight: Preflight?
+    ) -> Int? {
+        guard let preflight else { return 1 }
+        if let count = preflight.processesPerSide(for: target) { return count }
+        let isMeant = plan.climbsToWall || plan.untilWall || plan.ignoresWalls
+        return isMeant ? preflight.processesMax : nil
+    }
+
+    /// What the sampler looks at.
+    var samplerTarget: HostSampler.Target? {
+        guard let server = serverPids.first, let client = clientPids.first else { return nil }
+        return HostSampler.Target(
+            board: board, clientRows: clientRows, pids: serverPids + clientPids,
+            serverPid: server, clientPid: client, sharesNetwork: network.isShared)
+    }
+
     // MARK: Starting
 
     func startServers() throws {
@@ -67,11 +94,13 @@ final class ProcessGroup {
         let share = target / workersPerSide + target / (100 * workersPerSide) + workersPerSide + 64
         for index in 0..<layout.processesPerSide {
             let rows = index * workers..<(index + 1) * workers
-            let child = try ChildProcess(name: "server \(index)", rows: rows, scoreboard: board)
+            let child = try network.asServer {
+                try ChildProcess(name: "server \(index)", rows: rows, scoreboard: board)
+            }
             servers.append(child)
             let listen = (0..<workers).map { worker in
                 let port = plan.port == 0 ? 0 : plan.port + UInt16(index * workers + worker)
-                return SocketAddress.loopback(port: port).description
+                return network.listeningAddress(port: port).description
             }
             try child.send(.server(setup(rows, side: 0, connections: share), listen: listen))
         }
@@ -84,24 +113,32 @@ final class ProcessGroup {
 
     func startClients() throws {
         // Spare tuples stand in for those whose source port turns out to be taken.
-        let connections = target + max(1_000, target / 50)
+        var connections = target + max(1_000, target / 50)
+        if self.plan.sourcePorts == .planned {
+            connections = min(connections, preflight?.portCapacity ?? connections)
+        }
         let plan = PlanSetup(
             connections: connections, seed: self.plan.seed,
             portFirst: sourcePorts.lowerBound, portLast: sourcePorts.upperBound,
-            excludedPorts: Array(try ListeningPorts.read()), destinations: layout.listening,
-            part: 0, parts: layout.processesPerSide)
+            excludedPorts: Array(try network.asClient { try ListeningPorts.read() }),
+            addressesMax: self.plan.sourceAddresses, network: network.sources,
+            destinations: layout.listening, part: 0, parts: layout.processesPerSide)
         var settings = LoadSettings()
         settings.messageByteCount = self.plan.messageByteCount
         settings.connectWindow = max(1, self.plan.connectWindow / workersPerSide)
         settings.connectsPerSecond = self.plan.connectsPerSecond.map { $0 / Double(workersPerSide) }
         settings.sweepWindow = max(1, 256 / workersPerSide)
-        settings.acceptLagMax = acceptLagPerListener * layout.listening.count
+        settings.acceptLagMax =
+            self.plan.pacesAccepts ? acceptLagPerListener * layout.listening.count : nil
+        settings.sourcePorts = self.plan.sourcePorts
         settings.failuresMax = max(10, 1_000 / workersPerSide)
         let share = connections / workersPerSide + 1
         for index in 0..<layout.processesPerSide {
             let first = workersPerSide + index * workers
             let rows = first..<first + workers
-            let child = try ChildProcess(name: "client \(index)", rows: rows, scoreboard: board)
+            let child = try network.asClient {
+                try ChildProcess(name: "client \(index)", rows: rows, scoreboard: board)
+            }
             clients.append(child)
             var part = plan
             part.part = index
@@ -124,14 +161,11 @@ final class ProcessGroup {
                 return UInt32((side * half + worker % half) % processors)
             }
         }
-        let masked = URingFeatures.all.names.enumerated()
-            .filter { plan.maskedFeatures.contains($0.element) }
-            .reduce(UInt32(0)) { $0 | 1 << UInt32($1.offset) }
-        return EngineSetup(
-            backend: layout.backend, workers: workers, connectionsPerWorker: connections,
-            bufferByteCount: plan.bufferByteCount, buffersPerWorker: 4_096,
-            idleMode: plan.idleMode, processors: layout.pinning == .none ? [] : pinned,
-            maskedFeatures: masked, firstRow: rows.lowerBound, rowCount: board.rowCount)
+        var setup = EngineSetup(plan, layout.backend, workers: workers, connections: connections)
+        setup.processors = layout.pinning == .none ? [] : pinned
+        setup.firstRow = rows.lowerBound
+        setup.rowCount = board.rowCount
+        return setup
     }
 
     // MARK: Talking

@@ -59,6 +59,7 @@ public struct ResultTable {
         lines.append("")
         lines += findings
         lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
+        lines += walls
         if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
         lines.append(verdict)
         return lines.joined(separator: "\n")
@@ -145,6 +146,34 @@ public struct ResultTable {
         return lines + health
     }
 
+    /// Where the wall was expected and found, why, and how the host felt.
+    private var walls: [String] {
+        var lines: [String] = []
+        if let prediction = result.prediction, let reached = prediction.reached,
+            let error = prediction.errorPercent
+        {
+            let sign = error < 0 ? "" : "+"
+            lines.append(
+                "predicted \(Count.format(prediction.connections)) (\(prediction.wall.title)),"
+                    + " reached \(Count.format(reached)) (\(sign)\(Decimal1.text(error)) %)")
+        }
+        if let verdict = result.verdict ?? result.slowdown {
+            lines.append(
+                "verdict: \(verdict.wall.title) [\(verdict.wall.rawValue)],"
+                    + " side: \(verdict.side.rawValue), confidence: \(verdict.confidence.rawValue)")
+            lines += verdict.proof.map { "  - \($0)" }
+            if !verdict.remedy.isEmpty { lines.append("  remedy: \(verdict.remedy)") }
+        }
+        if let response = result.shellProbe, response.runs > 0 {
+            lines.append(
+                "the host meanwhile: `\(response.command)` took"
+                    + " \(Decimal1.text(response.medianSeconds * 1_000)) ms in the median,"
+                    + " \(Decimal1.text(response.maxSeconds * 1_000)) ms at most"
+                    + " (\(Count.format(response.runs)) times)")
+        }
+        return lines
+    }
+
     /// What has to be 0 in a run that met no queue's end.
     private var health: [String] {
         guard var sum = result.serverCounters, let client = result.clientCounters else { return [] }
@@ -170,6 +199,13 @@ public struct ResultTable {
         if result.complete {
             let echoed = result.sweep == nil ? "" : ", every connection echoed"
             return "PASS \(Count.format(reached)) connections held and verified\(echoed)"
+        }
+        if result.plan.climbsToWall, result.stopped?.kind == .wall, let prediction = result.prediction,
+            prediction.reached == reached
+        {
+            let echoed = result.sweep == nil ? "" : ", every connection echoed"
+            return "WALL \(Count.format(reached)) connections held and verified\(echoed)"
+                + " (exit \(result.exitCode))"
         }
         return "INCOMPLETE \(Count.format(reached)) of \(Count.format(result.plan.connections))"
             + " connections verified (exit \(result.exitCode))"

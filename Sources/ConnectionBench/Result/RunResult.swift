@@ -5,7 +5,7 @@ import ConnectionEngine
 /// One run. Durations are whole nanoseconds or seconds with the unit in the name.
 public struct RunResult: Codable, Sendable {
     public var schema = "uring-bench.result"
-    public var schemaVersion = "1.0"
+    public var schemaVersion = "1.1"
     public var tool: ToolFacts
     public var commandLine: [String]
     public var startedAt: String
@@ -18,6 +18,14 @@ public struct RunResult: Codable, Sendable {
     public var complete = false
     /// Why it ended early; absent when it did not.
     public var stopped: StopReason?
+    /// What ended a climb before its target, with the proof.
+    public var verdict: Verdict?
+    /// Why a climb that reached its target became slow.
+    public var slowdown: Verdict?
+    /// Where the wall was expected, and where it was.
+    public var prediction: Prediction?
+    /// What the verdict was made from.
+    public var evidence: Evidence?
     public var exitCode: Int32 = 1
     public var warnings: [RunWarning] = []
 
@@ -31,7 +39,19 @@ public struct RunResult: Codable, Sendable {
     public var clientCounters: Counters?
     /// Kernel network counters that changed between the start and the end, as in nstat(8).
     public var networkCounterChanges: [String: Int] = [:]
-    public var memoryAvailableMinBytes: Int?
+    /// The same of the clients' namespace, where that is another one.
+    public var clientNetworkCounterChanges: [String: Int]?
+    /// The least memory that was left to use, see ``UsableMemory``.
+    public var memoryUsableMinBytes: Int?
+    /// Changes of the governor's level.
+    public var governor: [GovernorTransition] = []
+    /// The host once a second.
+    public var samples: [HostSample] = []
+    /// Part of one processor that the sampler took, and by how much it woke late at worst.
+    public var samplerShare = 0.0
+    public var schedulingDelayMaxSeconds = 0.0
+    /// How the host felt for others, in a climb to the wall.
+    public var shellProbe: ShellResponse?
     public var elapsedSeconds = 0.0
 }
 
@@ -105,6 +125,8 @@ public struct StepResult: Codable, Sendable {
     /// From when a connect was due.
     public var connectLatency = LatencySummary()
     public var connectFailures: [String: Int] = [:]
+    /// Connects whose SYN had to be sent again.
+    public var synRetries: SynRetries?
     public var rampProcessor = ProcessorUse()
 
     public var probe: ProbeResult?
@@ -115,6 +137,9 @@ public struct StepResult: Codable, Sendable {
     public var clientUserBytes: Int?
     public var userBytesPerConnection: Double?
     public var memoryAvailableBytes: Int?
+    /// Without what sockets pin of MemAvailable.
+    public var memoryUsableBytes: Int?
+    public var controlGroupUsedBytes: Int?
     /// Threads that io_uring made for requests it could not do asynchronously: should be 0.
     public var ioWorkerThreads = 0
 }

@@ -25,14 +25,18 @@ extension Run {
                 warn(id, "\(text): \(Count.format(count)) times (\(counter))")
             }
         }
-        if let baseline, let now = try? NetworkCounters.read() {
-            let dropped = now.since(baseline.network).softnetDropped
-            if dropped > 0 {
-                warn(
-                    "softnet-drop",
-                    "the loopback queue dropped \(Count.format(dropped)) packets"
-                        + " (net.core.netdev_max_backlog); latencies contain their repetition")
-            }
+        if let dropped = result.networkCounterChanges["SoftnetDropped"], dropped > 0 {
+            warn(
+                "softnet-drop",
+                "the loopback queue dropped \(Count.format(dropped)) packets"
+                    + " (net.core.netdev_max_backlog); latencies contain their repetition")
+        }
+        let retries = result.steps.compactMap { $0.synRetries?.text }
+        if let worst = retries.first { warn("syn-retries", worst) }
+        if let first = result.governor.first(where: { $0.to != "green" }) {
+            warn(
+                "governor",
+                "the run was held back from \(Decimal1.text(first.seconds)) s on: \(first.text)")
         }
     }
 

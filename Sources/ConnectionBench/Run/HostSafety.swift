@@ -14,11 +14,14 @@ enum HostSafety {
     }
 
     /// Connections by which a climb ends before a wall that the host's other programs share.
-    static func connectionsKeptFree(of resource: Wall.Resource) -> Int {
-        switch resource {
-        case .processIDs, .systemThreads, .userThreads, .controlGroupThreads: 1_024
-        case .systemFiles: 2_048
-        case .descriptors, .memoryMaps, .epollWatches, .ports, .memory, .controlGroupMemory: 0
+    static func connectionsKept(before wall: Wall) -> Int {
+        switch wall.resource {
+        case .processIDs, .systemThreads: min(1_024, wall.connectionsMax / 16)
+        // The group's other programs must still be able to start one.
+        case .controlGroupThreads: min(1_024, max(2, wall.connectionsMax / 16))
+        case .systemFiles: min(2_048, wall.connectionsMax / 16)
+        // Memory has a floor; the rest is this run's own.
+        default: 0
         }
     }
 }

@@ -41,13 +41,20 @@ struct StallWatch {
         limitNanoseconds = UInt64(seconds * 1e9)
     }
 
-    mutating func check(_ value: Int, _ message: () -> String) throws {
+    /// - Returns: for how many seconds it has not changed, once that is too long.
+    mutating func check(_ value: Int) -> Double? {
         let now = MonotonicTime.now
         if value != self.value {
             self.value = value
             changedAt = now
         } else if now.nanoseconds(since: changedAt) > limitNanoseconds {
-            throw RunStop(.stalled, message(), exitCode: 1)
+            return now.seconds(since: changedAt)
         }
+        return nil
+    }
+
+    /// Somebody holds it: that is no stall.
+    mutating func touch() {
+        changedAt = .now
     }
 }

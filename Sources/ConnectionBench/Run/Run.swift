@@ -8,53 +8,88 @@ import Glibc
 /// Not to be used twice. Whatever happens, ``perform()`` returns a result that says what was
 /// reached and what stopped it, and no child process is left.
 public final class Run {
-    let plan: RunPlan
+    var plan: RunPlan { result.plan }
     let progress: RunProgress
-    let watch: RunWatch
     var result: RunResult
+    var network: RunNetwork
+    var watch: RunWatch
     var group: ProcessGroup?
     var baseline: Baseline?
-    private let startedAt = MonotonicTime.now
+    var calibration: Calibration?
+    let startedAt = MonotonicTime.now
     /// Time spent in the ramps of the steps so far, for the timeline.
     var rampSecondsBefore = 0.0
+    private var samplerThread: BackgroundThread?
+    var shellProbe: ShellProbe?
+    /// `max` of pids.events before the run, which counts since the group's birth.
+    private(set) var controlGroupPidEventsBefore: Int?
 
     /// What was there before the first connection.
     struct Baseline {
         let kernel: KernelMemory
-        let sockets: SocketStatistics
-        let network: NetworkCounters
+        let memory: UsableMemory
+        let server: NetworkCounters
+        /// In one namespace the same as the server's.
+        let client: NetworkCounters
     }
 
+    /// - Parameter calibration: what a connection costs here, if that is known already.
     public init(
-        plan: RunPlan, tool: ToolFacts, commandLine: [String], progress: RunProgress
+        plan: RunPlan, tool: ToolFacts, commandLine: [String], progress: RunProgress,
+        calibration: Calibration? = nil
     ) throws {
-        self.plan = plan
         self.progress = progress
-        let host = HostFacts.read()
-        watch = try RunWatch(
-            floorBytes: plan.memoryFloorBytes
-                ?? Preflight.floorBytes(memoryTotalBytes: host.memoryTotalBytes))
+        self.calibration = calibration
+        let total = try UsableMemory.read().totalBytes
+        // A climb to the wall may end anywhere below what memory allows.
+        let expected =
+            plan.climbsToWall ? total / ConnectionCost(.uring).bytesPerConnection : plan.connections
+        let network = try RunNetwork(plan, connections: expected)
+        self.network = network
+        let host = network.asClient { HostFacts.read() }
         result = RunResult(
             tool: tool, commandLine: commandLine, startedAt: WallClock.now, host: host, plan: plan)
+        controlGroupPidEventsBefore = ControlGroup(files: HostFiles(root: "")).pidEvents()
+        let sampler = try Run.sampler(host, plan, calibration)
+        watch = try RunWatch(sampler)
+        // A thread keeps the namespace that it was begun in, and reads that one's sysctls.
+        samplerThread = try network.asServer { try sampler.start() }
+    }
+
+    private static func sampler(
+        _ host: HostFacts, _ plan: RunPlan, _ calibration: Calibration?
+    ) throws -> HostSampler {
+        let cost = ConnectionCost(plan.backend ?? .uring, calibration: calibration)
+        let group = host.controlGroupMemory.flatMap { $0.limit.value == nil ? nil : $0 }
+        return HostSampler(
+            limits: GovernorLimits(
+                floorBytes: plan.memoryFloorBytes
+                    ?? Preflight.floorBytes(memoryTotalBytes: host.memoryTotalBytes),
+                controlGroupFloorBytes: group?.limit.value.map {
+                    GovernorLimits.controlGroupFloor(limit: $0)
+                } ?? 0, bytesPerConnection: cost.bytesPerConnection,
+                chargedBytesPerConnection: cost.chargedBytesPerConnection),
+            baseline: try UsableMemory.read(), controlGroup: group)
     }
 
     public func perform() -> RunResult {
         do {
             HostSafety.volunteerForOutOfMemory()
             let backend = try chooseBackend()
-            let target = try checkMachine(backend)
-            try start(backend, target: target)
-            for step in plan.steps where step <= target { try climb(to: step) }
-            if plan.steps.last.map({ $0 > target }) ?? false {
-                if !plan.steps.contains(target) { try climb(to: target) }
-                throw wallReached(target)
-            }
+            if plan.climbsToWall, calibration == nil { calibration = try calibrate(backend) }
+            let climb = try checkMachine(backend)
+            try start(backend, climb)
+            for step in climb.steps { try self.climb(to: step) }
+            if let last = climb.last { try meetWall(last) }
             if plan.sweeps { try sweep() }
             if plan.holdSeconds > 0 { try hold() }
             result.complete = true
             result.exitCode = 0
         } catch let stop as RunStop {
             stopped(stop.reason)
+        } catch let stop as GovernorStop {
+            // In a phase that adds nothing: what is held is too much for the host as it is now.
+            stopped(governed(stop))
         } catch let error as ChildError {
             stopped(StopReason(kind: .childDied, message: "\(error)", exitCode: 1))
         } catch {
@@ -65,108 +100,43 @@ public final class Run {
         return result
     }
 
-    private var sourcePorts: ClosedRange<UInt16> {
-        guard let first = result.host.localPortFirst, let last = result.host.localPortLast,
-            first <= last
-        else { return SourceRange.ports(outsideOf: nil) }
-        return SourceRange.ports(outsideOf: first...last)
-    }
-
     private func stopped(_ reason: StopReason) {
         result.stopped = reason
         result.exitCode = reason.exitCode
     }
 
-    // MARK: Before the start
-
-    /// io_uring is tried out, not guessed: a filter or sysctl may forbid it.
-    private func chooseBackend() throws -> BackendKind {
-        if let backend = plan.backend, backend != .uring { return backend }
-        var trial = Configuration(backend: .uring)
-        trial.limits.connections = 16
-        do throws(SystemError) {
-            let engine = try Engine(trial) { _ in IdleHandler() }
-            engine.stop()
-            try engine.join()
-            return .uring
-        } catch {
-            if plan.backend == .uring {
-                throw RunStop(.machineUnfit, "\(error); or --backend epoll", exitCode: 69)
-            }
-            warn("fallback-backend", "epoll instead of io_uring: \(error)")
-            return .epoll
-        }
-    }
-
-    /// - Returns: how far the run may climb: N, or with `untilWall` the nearest wall.
-    private func checkMachine(_ backend: BackendKind) throws -> Int {
-        let available = try KernelMemory.memAvailable()
-        let portCapacity = try TuplePlan(
-            connections: 0, sources: SourceRange(seed: plan.seed, ports: sourcePorts),
-            destinations: [.loopback(port: 1)]
-        ).capacity
-        let preflight = Preflight(
-            facts: result.host, memoryAvailableBytes: available, backend: backend,
-            portCapacity: portCapacity, floorBytes: plan.memoryFloorBytes)
-        result.preflight = preflight
-        let refusals = preflight.refusals(for: plan.connections)
-        if refusals.isEmpty { return plan.connections }
-        guard plan.untilWall else {
-            throw RunStop(
-                .wall, refusals[0] + "; --until-wall climbs as far as it is safe", exitCode: 77)
-        }
-        let wall = preflight.binding
-        // Memory has a floor that is watched. Threads and pids the host needs too: some stay free.
-        if wall.resource == .memory { return plan.connections }
-        return max(1, wall.connectionsMax - HostSafety.connectionsKeptFree(of: wall.resource))
-    }
-
-    private func wallReached(_ reached: Int) -> RunStop {
-        guard let wall = result.preflight?.binding else {
-            return RunStop(.wall, "the wall is at \(Count.format(reached))", exitCode: 77)
-        }
-        return RunStop(
-            .wall,
-            "\(wall.origin) is \(wall.limitText) and allows \(Count.format(wall.connectionsMax))"
-                + " connections (\(wall.formula)); stopped at \(Count.format(reached)), which"
-                + " leaves the host some of it",
-            exitCode: 77)
-    }
-
-    private func start(_ backend: BackendKind, target: Int) throws {
-        let group = try ProcessGroup(
-            plan, backend: backend, target: target, preflight: result.preflight,
-            sourcePorts: sourcePorts, somaxconn: result.host.somaxconn, watch: watch)
-        self.group = group
-        result.layout = group.layout
-        try group.startServers()
-        try group.startClients()
-        result.layout = group.layout
-        baseline = Baseline(
-            kernel: try KernelMemory.read(), sockets: try SocketStatistics.read(),
-            network: try NetworkCounters.read())
-        progress.say(
-            "\(group.layout.backend.rawValue): \(group.servers.count) server and"
-                + " \(group.clients.count) client process\(group.clients.count == 1 ? "" : "es"),"
-                + " \(group.layout.workersPerProcess) worker(s) each")
-        if !group.layout.fallbacks.isEmpty {
-            warn(
-                "missing-feature",
-                "io_uring without \(group.layout.fallbacks.joined(separator: "; "))")
-        }
-    }
-
     // MARK: After the end
 
     private func finishResult() {
-        result.memoryAvailableMinBytes = watch.availableMin == .max ? nil : watch.availableMin
+        watch.sampler.stop()
+        samplerThread?.join()
+        result.shellProbe = shellProbe?.finish()
+        let sampled = watch.sampler.current
+        result.memoryUsableMinBytes = sampled.usableMin == .max ? nil : sampled.usableMin
+        result.governor = sampled.transitions
+        result.samples = sampled.samples
+        result.samplerShare = sampled.ownSeconds / max(sampled.elapsedSeconds, 1e-9)
+        result.schedulingDelayMaxSeconds = sampled.delayMax
         result.elapsedSeconds = MonotonicTime.now.seconds(since: startedAt)
-        if let baseline, let now = try? NetworkCounters.read() {
-            result.networkCounterChanges = now.since(baseline.network).tellingChanges
+        if baseline != nil, let changes = networkChanges() {
+            result.networkCounterChanges = changes.server
+            if !network.isShared { result.clientNetworkCounterChanges = changes.client }
         }
         result.memory = MemorySlope(result.steps)
         result.ramp?.finish()
+        if result.verdict == nil { result.slowdown = Slowdown(result)?.verdict }
         addWarnings()
+    }
+
+    /// What the counters of both sides have done since the start.
+    func networkChanges() -> (server: [String: Int], client: [String: Int])? {
+        guard let baseline, let server = try? network.asServer({ try NetworkCounters.read() }),
+            let client = try? network.asClient({ try NetworkCounters.read() })
+        else { return nil }
+        return (
+            server.since(baseline.server).tellingChanges,
+            client.since(baseline.client).tellingChanges
+        )
     }
 
     /// One warning for each id: the first.

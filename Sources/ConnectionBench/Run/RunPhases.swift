@@ -5,52 +5,88 @@ import Glibc
 
 /// The kernel counts all sockets of the network namespace. Other programs' come and go, so its count
 /// may differ by so many connections; the exact figure is in the result.
-private let foreignConnectionsMax = 64
+let foreignConnectionsMax = 64
 
 extension Run {
     // MARK: A step
 
     func climb(to step: Int) throws {
         guard let group else { return }
-        var record = StepResult(connections: step)
-        let openBefore = group.board.sum(.open, rows: group.clientRows)
+        var ramp = Ramp(self, group, step)
         // The step is in the result whatever interrupts it.
-        defer { result.steps.append(record) }
-        progress.beginPhase()
-        let meter = PhaseMeter(group)
-        let startedAt = MonotonicTime.now
-        var stall = StallWatch(seconds: 30)
-        let reports: [LoadReport]
+        defer { result.steps.append(ramp.record) }
         do {
-            reports = try group.load({ worker in
-                .ramp(target: Run.share(of: step, worker, group.workersPerSide))
-            }) { [progress] in
-                let open = group.board.sum(.opened, rows: group.clientRows)
-                let failed = group.board.sum(.failed, rows: group.clientRows)
-                progress.update(Run.rampLine(open, of: step, since: startedAt, openBefore))
-                try stall.check(open + failed) {
-                    "no connect has completed for 30 s at \(Count.format(open)) connections"
-                }
-            }
+            let reports = try self.ramp(&ramp, group, stallSeconds: 10)
+            if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
             awaitAccepted(step, group)
+            finish(&ramp, reports, group)
+        } catch let end as RampEnd {
+            throw try stopAtWall(&ramp, group, end)
+        } catch let stop as GovernorStop {
+            throw try stopAtWall(&ramp, group, RampEnd(governor: stop))
         } catch {
-            finishRamp(&record, [], group, startedAt, openBefore, meter)
+            finish(&ramp, [], group)
             throw error
         }
-        finishRamp(&record, reports, group, startedAt, openBefore, meter)
-        try checkFailures(reports, record)
-        try measureMemory(&record, group)
-        if plan.probeSeconds > 0 { record.probe = try probe(group, step) }
-        progress.say(StepLine.text(record))
-        try checkProbe(record)
-        guard record.verified else {
-            throw RunStop(
-                .unverified,
-                "\(Count.format(step)) connections: the client counts"
-                    + " \(Count.format(record.clientEstablished)), the server"
-                    + " \(Count.format(record.serverAccepted)), the kernel"
-                    + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
-                exitCode: 1)
+        try measureMemory(&ramp.record, group)
+        if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, step) }
+        progress.say(StepLine.text(ramp.record))
+        try checkProbe(ramp.record)
+        try checkVerified(ramp.record)
+    }
+
+    private func checkVerified(_ record: StepResult) throws {
+        guard !record.verified else { return }
+        throw RunStop(
+            .unverified,
+            "\(Count.format(record.connections)) connections: the client counts"
+                + " \(Count.format(record.clientEstablished)), the server"
+                + " \(Count.format(record.serverAccepted)), the kernel"
+                + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
+            exitCode: 1)
+    }
+
+    /// What one ramp knows from its start.
+    struct Ramp {
+        var record: StepResult
+        let openBefore: Int
+        let meter: PhaseMeter
+        let startedAt: MonotonicTime
+
+        init(_ run: Run, _ group: ProcessGroup, _ step: Int) {
+            record = StepResult(connections: step)
+            openBefore = group.board.sum(.open, rows: group.clientRows)
+            run.progress.beginPhase()
+            meter = PhaseMeter(group)
+            startedAt = .now
+        }
+    }
+
+    /// Connects up to the step.
+    ///
+    /// - Throws: ``RampEnd`` when nothing moves any more, ``GovernorStop`` at the floor of memory.
+    func ramp(
+        _ ramp: inout Ramp, _ group: ProcessGroup, stallSeconds: Double
+    ) throws -> [LoadReport] {
+        let (step, openBefore, startedAt) =
+            (ramp.record.connections, ramp.openBefore, ramp.startedAt)
+        var stall = StallWatch(seconds: stallSeconds)
+        watch.isClimbing = true
+        defer { watch.isClimbing = false }
+        return try group.load({ worker in
+            .ramp(target: Run.share(of: step, worker, group.workersPerSide))
+        }) { [progress, watch] in
+            let open = group.board.sum(.opened, rows: group.clientRows)
+            let failed = group.board.sum(.failed, rows: group.clientRows)
+            let accepted = group.board.sum(.opened, rows: group.serverRows)
+            progress.update(
+                Run.rampLine(
+                    open, of: step, since: startedAt, openBefore, watch.sampler.judgement))
+            // A pace of none is the governor's doing, and no stall.
+            if watch.sampler.judgement.pace < 0 { stall.touch() }
+            if let seconds = stall.check(open + failed + accepted) {
+                throw RampEnd(stalledSeconds: seconds)
+            }
         }
     }
 
@@ -69,17 +105,19 @@ extension Run {
     }
 
     private static func rampLine(
-        _ open: Int, of step: Int, since start: MonotonicTime, _ before: Int
+        _ open: Int, of step: Int, since start: MonotonicTime, _ before: Int,
+        _ judgement: Governor.Judgement
     ) -> String {
         let seconds = MonotonicTime.now.seconds(since: start)
         let rate = Double(open - before) / max(seconds, 0.001)
         let left = rate > 1 ? Double(step - open) / rate : 0
         return "connect \(Count.format(open)) of \(Count.format(step))"
             + "  \(Count.format(Int(rate)))/s  ETA \(Decimal1.text(left)) s"
+            + (judgement.level == .green ? "" : "  \(judgement.level.name): \(judgement.text)")
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up.
-    private func awaitAccepted(_ step: Int, _ group: ProcessGroup) {
+    func awaitAccepted(_ step: Int, _ group: ProcessGroup) {
         let deadline = MonotonicTime.now.advanced(byNanoseconds: 5_000_000_000)
         let expected = group.board.sum(.open, rows: group.clientRows)
         while group.board.sum(.open, rows: group.serverRows) < expected, .now < deadline {
@@ -87,59 +125,64 @@ extension Run {
         }
     }
 
-    private func finishRamp(
-        _ record: inout StepResult, _ reports: [LoadReport], _ group: ProcessGroup,
-        _ startedAt: MonotonicTime, _ openBefore: Int, _ meter: PhaseMeter
-    ) {
+    /// Counts the ramp's connections on both sides and in the kernel.
+    func finish(_ ramp: inout Ramp, _ reports: [LoadReport], _ group: ProcessGroup) {
         let endedAt = max(
             group.board.max(.lastOpenAt, rows: group.clientRows),
             group.board.max(.lastOpenAt, rows: group.serverRows))
-        record.rampProcessor = meter.read(group)
+        ramp.record.rampProcessor = ramp.meter.read(group)
+        let seconds = MonotonicTime(nanoseconds: UInt64(max(endedAt, 0)))
+            .seconds(since: ramp.startedAt)
+        ramp.record.rampSeconds = seconds
+        count(&ramp.record, group)
+        ramp.record.connectionsAdded = ramp.record.clientEstablished - ramp.openBefore
+        ramp.record.connectsPerSecond =
+            seconds > 0 ? Double(ramp.record.connectionsAdded) / seconds : 0
+        var latency = LatencyHistogram()
+        for report in reports {
+            latency.add(report.connectLatency)
+            for (code, count) in report.failures {
+                ramp.record.connectFailures[Errno(code).name, default: 0] += count
+            }
+        }
+        ramp.record.connectLatency = latency.summary
+        ramp.record.synRetries = SynRetries(latency, facts: result.host)
+        let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
+        var timeline = result.ramp ?? RampTimeline()
+        timeline.add(
+            marks, every: LoadReport.rampMarkInterval(workers: group.workersPerSide),
+            from: ramp.openBefore, startedAt: ramp.startedAt, secondsBefore: rampSecondsBefore,
+            end: (ramp.record.clientEstablished, seconds))
+        result.ramp = timeline
+        rampSecondsBefore += seconds
+    }
+
+    func count(_ record: inout StepResult, _ group: ProcessGroup) {
         record.clientEstablished = group.board.sum(.open, rows: group.clientRows)
         record.serverAccepted = group.board.sum(.open, rows: group.serverRows)
-        record.connectionsAdded = record.clientEstablished - openBefore
-        let seconds = MonotonicTime(nanoseconds: UInt64(max(endedAt, 0))).seconds(since: startedAt)
-        record.rampSeconds = seconds
-        record.connectsPerSecond =
-            seconds > 0 ? Double(record.connectionsAdded) / seconds : 0
-        if let baseline, let now = try? SocketStatistics.read() {
-            record.kernelCount = (now.tcpInUse - baseline.sockets.tcpInUse) / 2
-        }
+        record.kernelCount = kernelCount()
         record.verified =
             record.clientEstablished == record.connections
             && record.serverAccepted == record.connections
             && record.kernelCount.map { abs($0 - record.connections) <= foreignConnectionsMax }
                 ?? false
-        var latency = LatencyHistogram()
-        for report in reports {
-            latency.add(report.connectLatency)
-            for (code, count) in report.failures {
-                record.connectFailures[Errno(code).name, default: 0] += count
-            }
-        }
-        record.connectLatency = latency.summary
-        let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
-        var timeline = result.ramp ?? RampTimeline()
-        timeline.add(
-            marks, every: LoadReport.rampMarkInterval(workers: group.workersPerSide),
-            from: openBefore, startedAt: startedAt, secondsBefore: rampSecondsBefore,
-            end: (record.clientEstablished, seconds))
-        result.ramp = timeline
-        rampSecondsBefore += seconds
     }
 
-    private func checkFailures(_ reports: [LoadReport], _ record: StepResult) throws {
-        guard reports.contains(where: \.gaveUp) else { return }
-        let causes = record.connectFailures.map { "\($0.key) \(Count.format($0.value)) times" }
-            .sorted().joined(separator: ", ")
-        throw RunStop(
-            .wall,
-            "connect failed at \(Count.format(record.clientEstablished)) connections: "
-                + (causes.isEmpty ? "no source address and port left" : causes),
-            exitCode: 77)
+    /// Connections by the kernel's count of sockets, since the start.
+    private func kernelCount() -> Int? {
+        guard let baseline,
+            let server = try? network.asServer({ try SocketStatistics.read() }),
+            let client = try? network.asClient({ try SocketStatistics.read() })
+        else { return nil }
+        let grown =
+            network.isShared
+            ? server.tcpInUse - baseline.server.sockets.tcpInUse
+            : server.tcpInUse - baseline.server.sockets.tcpInUse
+                + client.tcpInUse - baseline.client.sockets.tcpInUse
+        return grown / 2
     }
 
-    private func measureMemory(_ record: inout StepResult, _ group: ProcessGroup) throws {
+    func measureMemory(_ record: inout StepResult, _ group: ProcessGroup) throws {
         guard let baseline else { return }
         let kernel = try KernelMemory.read().growth(since: baseline.kernel)
         record.kernelMemory = kernel
@@ -153,11 +196,15 @@ extension Run {
         }
         record.ioWorkerThreads = server.ioWorkerCount + client.ioWorkerCount
         record.memoryAvailableBytes = try KernelMemory.memAvailable()
+        let memory = try UsableMemory.read()
+        record.memoryUsableBytes = memory.usableBytes(
+            since: baseline.memory, connections: record.connections)
+        record.controlGroupUsedBytes = ControlGroup(files: HostFiles(root: "")).memory()?.used
     }
 
     // MARK: Load
 
-    private func probe(_ group: ProcessGroup, _ step: Int) throws -> ProbeResult {
+    func probe(_ group: ProcessGroup, _ step: Int) throws -> ProbeResult {
         var probe = ProbeResult(
             offeredPerSecond: plan.requestsPerSecond, seconds: plan.probeSeconds)
         let wrongBefore = group.board.sum(.wrong, rows: group.clientRows)
@@ -198,7 +245,11 @@ extension Run {
 
     /// Every connection echoes once; then, and only then, they are said to be held.
     func sweep() throws {
-        guard let group, let last = result.steps.last else { return }
+        if let last = result.steps.last { try sweep(of: last.connections) }
+    }
+
+    func sweep(of connections: Int) throws {
+        guard let group else { return }
         var record = SweepResult()
         let echoesBefore = group.board.sum(.echoes, rows: group.clientRows)
         progress.beginPhase()
@@ -209,8 +260,11 @@ extension Run {
             let echoed = group.board.sum(.echoes, rows: group.clientRows) - echoesBefore
             progress.update(
                 "echo on every connection: \(Count.format(echoed)) of"
-                    + " \(Count.format(last.connections))")
-            try stall.check(echoed) { "no echo for 30 s, \(Count.format(echoed)) are done" }
+                    + " \(Count.format(connections))")
+            if stall.check(echoed) != nil {
+                throw RunStop(
+                    .stalled, "no echo for 30 s, \(Count.format(echoed)) are done", exitCode: 1)
+            }
         }
         record.seconds = MonotonicTime.now.seconds(since: startedAt)
         record.processor = meter.read(group)
@@ -225,10 +279,10 @@ extension Run {
         record.echoesPerSecond = Double(latency.count) / max(record.seconds, 1e-9)
         record.closedLoopLatency = latency.summary
         result.sweep = record
-        guard record.wrongAnswers == 0, record.connectionsEchoed == last.connections else {
+        guard record.wrongAnswers == 0, record.connectionsEchoed == connections else {
             throw RunStop(
                 .unverified,
-                "\(Count.format(record.connectionsEchoed)) of \(Count.format(last.connections))"
+                "\(Count.format(record.connectionsEchoed)) of \(Count.format(connections))"
                     + " connections have echoed, \(record.wrongAnswers) answers were wrong",
                 exitCode: 1)
         }
@@ -259,9 +313,6 @@ extension Run {
             progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
         }
         let lost = openBefore - group.serverConnections
-        if lost > 0 {
-            throw RunStop(
-                .unverified, "\(Count.format(lost)) connections were lost while held", exitCode: 1)
-        }
+        if lost > 0 { throw lostWhileHeld(lost, group) }
     }
 }

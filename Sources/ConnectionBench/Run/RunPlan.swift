@@ -23,8 +23,13 @@ public enum Teardown: String, CaseIterable, Codable, Sendable {
 public struct RunPlan: Codable, Sendable {
     /// `nil`: io_uring where it works, else epoll.
     public var backend: BackendKind?
+    /// Connections to reach; of a climb to the wall, what was predicted.
     public var connections: Int
     public var steps: [Int]
+    /// Climb to the first wall that cannot be passed, wherever it is.
+    public var climbsToWall = false
+    /// Go on although a wall is predicted, and meet it.
+    public var ignoresWalls = false
     /// Requests per second of a probe, over all connections together.
     public var requestsPerSecond = 10_000.0
     public var messageByteCount = 64
@@ -46,6 +51,21 @@ public struct RunPlan: Codable, Sendable {
     public var seed: UInt64
     /// Climb to the first wall although N cannot be reached.
     public var untilWall = false
+    public var sourcePorts = SourcePorts.planned
+    /// Planned source ports; `nil`: outside of the kernel's own range.
+    public var sourcePortFirst: UInt16?
+    public var sourcePortLast: UInt16?
+    /// Planned source addresses; `nil`: as many as needed.
+    public var sourceAddresses: Int?
+    /// Processes per side at most; `nil`: as many as the limit of open files asks for.
+    public var processes: Int?
+    /// Connections that may wait to be accepted, per listener.
+    public var backlog: Int?
+    /// Connects wait while the servers' accepts are behind.
+    public var pacesAccepts = true
+    public var isolation = Isolation.none
+    /// Sysctls of the run's own namespaces.
+    public var sysctls: [String: String] = [:]
     /// Available memory in bytes at which the ramp stops; `nil`: 8 % of all, at least 1 GiB.
     public var memoryFloorBytes: Int?
     public var maskedFeatures: [String] = []

@@ -47,18 +47,25 @@ final class SignalWatch {
     }
 }
 
+/// The governor ended a phase: the host needs what the run would take next.
+struct GovernorStop: Error {
+    let judgement: Governor.Judgement
+}
+
 /// Watches over one run.
 final class RunWatch {
     private let signals: SignalWatch
     private var signalsHandled = 0
-    let floorBytes: Int
-    private(set) var availableMin = Int.max
-    private var availableReadAt = MonotonicTime.zero
+    let sampler: HostSampler
+    /// Connections are being added: the climb ends at the floor.
+    var isClimbing = false
+    /// Set while connections are given up, and in the teardown: the governor has been heard.
+    var isShedding = false
     /// Set in the teardown: only a second signal ends that early.
     var isEnding = false
 
-    init(floorBytes: Int) throws(SystemError) {
-        self.floorBytes = floorBytes
+    init(_ sampler: HostSampler) throws(SystemError) {
+        self.sampler = sampler
         signals = try SignalWatch()
     }
 
@@ -70,7 +77,7 @@ final class RunWatch {
         signals.take()
     }
 
-    /// - Throws: ``RunStop`` when the run must end.
+    /// - Throws: ``RunStop`` when the run must end, ``GovernorStop`` when it must not go on so.
     func check(_ children: [ChildProcess]) throws {
         signals.take()
         if signals.received.count > signalsHandled {
@@ -79,11 +86,13 @@ final class RunWatch {
             if !isEnding || signalsHandled > 1 { throw RunWatch.interrupted(by: signal) }
         }
         if isEnding { return }
-        try checkMemory()
+        // Before the children: it may be why they ended.
+        try checkGovernor()
         for child in children {
             do {
                 try child.checkAlive()
             } catch {
+                try checkGovernor()
                 throw RunStop(.childDied, "\(error)", exitCode: 1)
             }
         }
@@ -94,25 +103,18 @@ final class RunWatch {
         return signals.received.count > 1
     }
 
+    private func checkGovernor() throws {
+        let judgement = sampler.judgement
+        if sampler.hasKilled { throw GovernorStop(judgement: judgement) }
+        if isShedding { return }
+        if judgement.level >= .red || isClimbing && judgement.isAtFloor {
+            throw GovernorStop(judgement: judgement)
+        }
+    }
+
     private static func interrupted(by signal: CInt) -> RunStop {
         let names = [SIGINT: "SIGINT (Ctrl-C)", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP"]
         let name = names[signal] ?? "signal \(signal)"
         return RunStop(.interrupted, "interrupted by \(name)", exitCode: 128 + signal)
-    }
-
-    /// MemAvailable, at most every 50 ms.
-    private func checkMemory() throws {
-        let now = MonotonicTime.now
-        guard now.nanoseconds(since: availableReadAt) > 50_000_000 else { return }
-        availableReadAt = now
-        let available = try KernelMemory.memAvailable()
-        availableMin = min(availableMin, available)
-        if available < floorBytes {
-            throw RunStop(
-                .wall,
-                "memory: \(Count.format(bytes: available)) are available, the floor is"
-                    + " \(Count.format(bytes: floorBytes)); free memory, or lower --memory-floor",
-                exitCode: 77)
-        }
     }
 }

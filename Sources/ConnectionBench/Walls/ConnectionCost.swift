@@ -18,10 +18,30 @@ public struct ConnectionCost: Codable, Hashable, Sendable {
     public let backend: BackendKind
     public let terms: [Term]
 
-    public var bytesPerConnection: Int { terms.reduce(0) { $0 + $1.bytes * $1.count } }
+    /// What this machine was measured to need, if it was.
+    public let calibration: Calibration?
 
-    public init(_ backend: BackendKind) {
+    /// Measured, or the sum of the terms.
+    public var bytesPerConnection: Int {
+        if let calibration { return max(1, calibration.bytesPerConnection) }
+        return terms.reduce(0) { $0 + $1.bytes * $1.count }
+    }
+
+    /// The part of it that a memory control group counts.
+    public var chargedBytesPerConnection: Int {
+        calibration?.chargedBytesPerConnection ?? max(1, bytesPerConnection - Self.unchargedBytes)
+    }
+
+    /// What the processes take before the first connection.
+    public var fixedBytes: Int { calibration?.fixedBytes ?? 0 }
+
+    var fixedText: String {
+        fixedBytes > 0 ? " and \(Count.format(bytes: fixedBytes)) for the processes" : ""
+    }
+
+    public init(_ backend: BackendKind, calibration: Calibration? = nil) {
         self.backend = backend
+        self.calibration = calibration
         switch backend {
         case .uring: terms = Self.ofEvery + [Self.armedPoll, Self.resourceNode, Self.userState]
         case .epoll: terms = Self.ofEvery + [Self.epollItem, Self.userState]

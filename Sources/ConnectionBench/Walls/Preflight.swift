@@ -21,6 +21,8 @@ public struct Preflight: Codable, Hashable, Sendable {
     static let mapsPerThread = 2.01
 
     public let backend: BackendKind
+    /// Processes that each side may have at most.
+    let processesMax: Int
     /// Every wall that is known, the nearest first. Never empty.
     public let walls: [Wall]
     public let cost: ConnectionCost
@@ -30,36 +32,50 @@ public struct Preflight: Codable, Hashable, Sendable {
     /// Sockets that one process can hold; `nil` when unknown, or without limit for this backend.
     public let socketsPerProcess: Int?
     /// Threads of the machine, as read; 0 when unknown.
-    private let threadsUsed: Int
-    private let systemFilesUsed: Int
+    let threadsUsed: Int
+    let systemFilesUsed: Int
 
     /// - Parameters:
     ///   - memoryAvailableBytes: `MemAvailable`, read now.
-    ///   - portCapacity: ``TuplePlan/capacity`` of the plan to be run.
+    ///   - ports: what the sources and destinations of the run allow.
     ///   - floorBytes: available memory at which the run will stop; `nil`: the default.
+    ///   - processesMax: processes per side that the run may have; `nil`: as many as make sense.
+    ///   - capacity: what one process can hold; `nil`: a rule of thumb.
+    ///   - calibration: what a connection was measured to cost here; `nil`: a table.
     public init(
-        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, portCapacity: Int,
-        floorBytes: Int? = nil
+        facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, ports: PortCapacity,
+        floorBytes: Int? = nil, processesMax: Int? = nil, capacity: ProcessCapacity? = nil,
+        calibration: Calibration? = nil
     ) {
         self.backend = backend
         self.memoryAvailableBytes = memoryAvailableBytes
-        cost = ConnectionCost(backend)
+        let processesMax = processesMax ?? Self.processesPerSideMax
+        self.processesMax = processesMax
+        cost = ConnectionCost(backend, calibration: calibration)
         let floorBytes = floorBytes ?? Self.floorBytes(memoryTotalBytes: facts.memoryTotalBytes)
         self.floorBytes = floorBytes
-        socketsPerProcess = Self.socketsPerProcess(facts, backend)
+        let capacity = capacity ?? ProcessCapacity(facts, backend)
+        socketsPerProcess = capacity.bounds(facts, backend)
         threadsUsed = facts.threadsUsed ?? 0
         systemFilesUsed = facts.systemFilesUsed ?? 0
 
         var walls = [
-            Self.ports(portCapacity),
+            ports.wall,
             Self.memory(available: memoryAvailableBytes, floor: floorBytes, cost: cost),
         ]
         walls += Self.controlGroupMemory(facts, cost)
-        walls += Self.files(facts, backend)
+        walls += capacity.wall(facts, processesMax: processesMax)
+        walls += Self.systemFiles(facts)
         if backend == .epoll { walls += Self.epollWatches(facts) }
-        if backend == .threads { walls += Self.threads(facts) }
-        self.walls = walls.sorted { $0.connectionsMax < $1.connectionsMax }
+        if backend == .threads { walls += Self.threads(facts, processesMax: processesMax) }
+        for index in walls.indices {
+            walls[index].connectionsKept = HostSafety.connectionsKept(before: walls[index])
+        }
+        self.walls = walls.sorted { $0.connectionsSafe < $1.connectionsSafe }
     }
+
+    /// What the sources and destinations allow.
+    var portCapacity: Int? { walls.first { $0.resource == .ports }?.connectionsMax }
 
     /// The wall that is met first.
     public var binding: Wall { walls[0] }
@@ -81,7 +97,7 @@ public struct Preflight: Codable, Hashable, Sendable {
         guard let perProcess = socketsPerProcess, connections > 0 else { return 1 }
         guard perProcess > 0 else { return nil }
         let count = (connections + perProcess - 1) / perProcess
-        return count <= Self.processesPerSideMax ? count : nil
+        return count <= processesMax ? count : nil
     }
 
     /// Memory that must stay available: 8 % of the machine's, at least 1 GiB.
@@ -93,51 +109,36 @@ public struct Preflight: Codable, Hashable, Sendable {
 // MARK: - The walls
 
 extension Preflight {
-    private static func ports(_ capacity: Int) -> Wall {
-        Wall(
-            resource: .ports, connectionsMax: capacity, limit: capacity, origin: "the tuple plan",
-            formula: "source addresses x usable ports, each pair once")
-    }
-
     private static func memory(available: Int, floor: Int, cost: ConnectionCost) -> Wall {
         let each = cost.bytesPerConnection
+        let left = available - floor - cost.fixedBytes
         return Wall(
-            resource: .memory, connectionsMax: max(0, available - floor) / each, limit: available,
+            resource: .memory, connectionsMax: max(0, left) / each, limit: available,
             origin: "MemAvailable of /proc/meminfo",
             formula: "\(Count.format(bytes: available)) less a floor of "
-                + "\(Count.format(bytes: floor)), by \(Count.format(each)) B per connection")
+                + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B per "
+                + "connection")
     }
 
     private static func controlGroupMemory(_ facts: HostFacts, _ cost: ConnectionCost) -> [Wall] {
         guard let group = facts.controlGroupMemory, let limit = group.limit.value,
             let left = group.left
         else { return [] }
-        let each = cost.bytesPerConnection - ConnectionCost.unchargedBytes
+        let each = cost.chargedBytesPerConnection
+        let floor = GovernorLimits.controlGroupFloor(limit: limit)
         return [
             Wall(
-                resource: .controlGroupMemory, connectionsMax: left / each, limit: limit,
+                resource: .controlGroupMemory,
+                connectionsMax: max(0, left - floor - cost.fixedBytes) / each, limit: limit,
                 origin: group.path,
-                formula: "\(Count.format(bytes: left)) left, by \(Count.format(each)) B per "
-                    + "connection that are charged")
+                formula: "\(Count.format(bytes: left)) left, less a floor of "
+                    + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B "
+                    + "per connection that are charged")
         ]
     }
 
-    private static func files(_ facts: HostFacts, _ backend: BackendKind) -> [Wall] {
+    private static func systemFiles(_ facts: HostFacts) -> [Wall] {
         var walls: [Wall] = []
-        if let hard = openFiles(facts) {
-            let usable = max(0, hard - spareDescriptors)
-            let table = min(hard, ringTableMax)
-            let isRing = backend == .uring
-            let kept = "\(Count.format(hard)) - \(spareDescriptors) spare"
-            walls.append(
-                Wall(
-                    resource: .descriptors,
-                    connectionsMax: usable * (isRing ? table : processesPerSideMax),
-                    limit: hard, origin: "RLIMIT_NOFILE (hard)",
-                    formula: isRing
-                        ? "(\(kept)) rings x \(Count.format(table)) direct descriptors"
-                        : "(\(kept)) sockets x \(processesPerSideMax) processes per side"))
-        }
         // The kernel lets CAP_SYS_ADMIN pass this limit; direct descriptors do count.
         if let limit = facts.systemFilesMax, let used = facts.systemFilesUsed,
             facts.hasSystemAdmin != true
@@ -162,7 +163,7 @@ extension Preflight {
     }
 
     /// Each connection has a thread at both ends; all processes share the system's threads.
-    private static func threads(_ facts: HostFacts) -> [Wall] {
+    private static func threads(_ facts: HostFacts, processesMax: Int) -> [Wall] {
         var walls: [Wall] = []
         func add(
             _ resource: Wall.Resource, _ limit: Int?, less used: Int?, _ origin: String,
@@ -192,89 +193,15 @@ extension Preflight {
             walls.append(
                 Wall(
                     resource: .memoryMaps,
-                    connectionsMax: threadsPerProcess(maps: limit) * processesPerSideMax,
+                    connectionsMax: threadsPerProcess(maps: limit) * processesMax,
                     limit: limit, origin: "/proc/sys/vm/max_map_count",
                     formula: "(\(Count.format(limit)) - \(Count.format(spareMaps))) by "
-                        + "\(mapsPerThread) maps per thread, x \(processesPerSideMax) processes"))
+                        + "\(mapsPerThread) maps per thread, x \(processesMax) processes"))
         }
         return walls
     }
 
-    /// The hard limit of open files; the kernel allows none above fs.nr_open.
-    private static func openFiles(_ facts: HostFacts) -> Int? {
-        switch facts.openFilesHard {
-        case nil: nil
-        case .at(let limit): limit
-        case .unlimited: facts.openFilesPerProcessMax
-        }
-    }
-
-    private static func threadsPerProcess(maps: Int) -> Int {
+    static func threadsPerProcess(maps: Int) -> Int {
         Int(Double(max(0, maps - spareMaps)) / mapsPerThread)
-    }
-
-    private static func socketsPerProcess(_ facts: HostFacts, _ backend: BackendKind) -> Int? {
-        guard backend != .uring else { return nil }
-        var bounds = openFiles(facts).map { [max(0, $0 - spareDescriptors)] } ?? []
-        if backend == .threads, let maps = facts.mapsPerProcessMax {
-            bounds.append(threadsPerProcess(maps: maps))
-        }
-        return bounds.min()
-    }
-}
-
-// MARK: - The remedies
-
-extension Preflight {
-    /// The highest value that the kernel accepts for kernel.pid_max: PID_MAX_LIMIT.
-    private static let pidMaxLimit = 4_194_304
-
-    /// What would make room for `connections`, as a command where there is one.
-    func remedy(for wall: Wall, connections: Int) -> String {
-        let ends = 2 * connections
-        let perProcess = (connections + Self.processesPerSideMax - 1) / Self.processesPerSideMax
-        switch wall.resource {
-        case .ports:
-            return "add source addresses or widen the port range"
-        case .descriptors:
-            return raiseOpenFiles(perProcess: perProcess, connections: connections)
-        case .memoryMaps:
-            let maps = Int((Double(perProcess) * Self.mapsPerThread).rounded(.up)) + Self.spareMaps
-            return "sysctl -w vm.max_map_count=\(maps)"
-        case .systemFiles:
-            return "sysctl -w fs.file-max=\(ends + systemFilesUsed)"
-        case .epollWatches:
-            return "sysctl -w fs.epoll.max_user_watches=\(ends)"
-        case .processIDs:
-            let needed = ends + threadsUsed + Self.reservedPids
-            return needed <= Self.pidMaxLimit
-                ? "sysctl -w kernel.pid_max=\(needed), or a backend without threads"
-                : "a backend without threads; kernel.pid_max ends at "
-                    + Count.format(Self.pidMaxLimit)
-        case .systemThreads:
-            return "sysctl -w kernel.threads-max=\(ends + threadsUsed)"
-        case .userThreads:
-            return "ulimit -u \(ends + threadsUsed)"
-        case .controlGroupThreads:
-            return "allow the container or unit \(Count.format(ends)) more threads "
-                + "(systemd: TasksMax=, docker: --pids-limit)"
-        case .memory:
-            let needed = connections * cost.bytesPerConnection + floorBytes
-            return "free \(Count.format(bytes: needed - memoryAvailableBytes)), or at most "
-                + "\(Count.format(wall.connectionsMax)) connections"
-        case .controlGroupMemory:
-            return "raise the memory limit of the container or unit (systemd: MemoryMax=, "
-                + "docker: --memory), or at most \(Count.format(wall.connectionsMax)) connections"
-        }
-    }
-
-    private func raiseOpenFiles(perProcess: Int, connections: Int) -> String {
-        guard backend == .uring else {
-            let needed = perProcess + Self.spareDescriptors
-            return "ulimit -Hn \(needed) (systemd: LimitNOFILE=), or --backend uring"
-        }
-        // With r descriptors for rings and r slots in each there is room for r x r connections.
-        let rings = Int(Double(connections).squareRoot().rounded(.up))
-        return "ulimit -Hn \(rings + Self.spareDescriptors) (systemd: LimitNOFILE=)"
     }
 }

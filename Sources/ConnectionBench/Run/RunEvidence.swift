@@ -1,0 +1,102 @@
+// Gathering what a verdict needs, at the moment a climb ends.
+
+import ConnectionEngine
+import Glibc
+
+extension Run {
+    /// Reads everything that may tell why it ended. What cannot be read stays unknown.
+    func gather(_ group: ProcessGroup, target: Int) -> Evidence {
+        var evidence = Evidence(backend: group.layout.backend)
+        evidence.clientOpen = group.board.sum(.open, rows: group.clientRows)
+        evidence.serverOpen = group.board.sum(.open, rows: group.serverRows)
+        evidence.target = target
+        gatherProcesses(&evidence, group)
+        gatherNetwork(&evidence)
+        evidence.memoryUsableBytes = watch.sampler.usableBytes
+        evidence.memoryFloorBytes = result.preflight?.floorBytes ?? 0
+        evidence.bytesPerConnection = bytesPerConnection(at: evidence.clientOpen)
+        let files = HostFiles(root: "")
+        let groups = ControlGroup(files: files)
+        evidence.controlGroupMemory = groups.memory()
+        evidence.controlGroupPids = groups.pids()
+        evidence.controlGroupMemoryEvents = groups.memoryEvents()
+        evidence.controlGroupPidEvents = groups.pidEvents().map {
+            max(0, $0 - (controlGroupPidEventsBefore ?? 0))
+        }
+        evidence.threadsUsed = files.value("/proc/loadavg")
+            .flatMap { HostFacts.threads(inLoadAverage: $0) }
+        evidence.systemFilesUsed = files.integers("/proc/sys/fs/file-nr", count: 3)?[0]
+        return evidence
+    }
+
+    private func gatherProcesses(_ evidence: inout Evidence, _ group: ProcessGroup) {
+        evidence.stoppedServers = group.servers.filter(\.isStopped).map(\.name)
+        evidence.stoppedClients = group.clients.filter(\.isStopped).map(\.name)
+        evidence.serverDescriptors = group.servers.compactMap(\.descriptorCount).max()
+        evidence.clientDescriptors = group.clients.compactMap(\.descriptorCount).max()
+        if group.layout.backend == .threads {
+            evidence.serverMaps = group.servers.compactMap(\.mapCount).max()
+            evidence.clientMaps = group.clients.compactMap(\.mapCount).max()
+        }
+        // A stopped process answers nothing.
+        guard evidence.stoppedServers.isEmpty, evidence.stoppedClients.isEmpty,
+            let sums = try? group.counters()
+        else { return }
+        evidence.server = sums.server
+        evidence.client = sums.client
+    }
+
+    private func gatherNetwork(_ evidence: inout Evidence) {
+        if let changes = networkChanges() {
+            evidence.serverNetwork = changes.server
+            evidence.clientNetwork = changes.client
+        }
+        network.asClient {
+            if let sockets = try? SocketStatistics.read() {
+                evidence.timeWait = sockets.timeWait
+                evidence.tcpMemoryPages = sockets.memoryPages
+            }
+        }
+        network.asServer {
+            let files = HostFiles(root: "")
+            evidence.conntrackCount = files.integer("/proc/sys/net/netfilter/nf_conntrack_count")
+            evidence.conntrackMax = files.integer("/proc/sys/net/netfilter/nf_conntrack_max")
+            evidence.conntrackDrops = Conntrack.drops(files)
+        }
+    }
+
+    /// By how much less memory there is, for each connection; `nil` for too few to tell.
+    private func bytesPerConnection(at connections: Int) -> Int? {
+        guard let baseline, connections >= 1_000, let memory = try? UsableMemory.read() else {
+            return nil
+        }
+        let left = memory.usableBytes(since: baseline.memory, connections: connections)
+        return max(0, baseline.memory.availableBytes - left) / connections
+    }
+}
+
+/// What the firewall's connection table had no room for.
+enum Conntrack {
+    /// The sum over processors of `drop`, `early_drop` and `insert_failed` of
+    /// /proc/net/stat/nf_conntrack; `nil` without conntrack.
+    static func drops(_ files: HostFiles) -> Int? {
+        guard let text = files.text("\(NetworkFolder.path(of: nil))/stat/nf_conntrack") else {
+            return nil
+        }
+        return drops(statistics: text)
+    }
+
+    /// A line of names, then one of hexadecimal numbers for each processor.
+    static func drops(statistics text: String) -> Int? {
+        let lines = text.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+        guard let names = lines.first else { return nil }
+        var sum = 0
+        for name in ["drop", "early_drop", "insert_failed"] {
+            guard let column = names.firstIndex(of: name[...]) else { continue }
+            for line in lines.dropFirst() where column < line.count {
+                sum += Int(line[column], radix: 16) ?? 0
+            }
+        }
+        return sum
+    }
+}

@@ -1,0 +1,156 @@
+// Before the first connection: which backend, how far, and the processes.
+
+import ConnectionEngine
+import Glibc
+
+/// How far a run goes.
+struct Climb {
+    /// Steps that are measured on the way.
+    var steps: [Int]
+    /// The last stretch, up to a wall; `nil`: the last step is the end.
+    var last: LastStretch?
+
+    struct LastStretch {
+        /// Where the wall was predicted.
+        let wall: Wall
+        /// What to climb to: beyond the wall, or before it where others need the resource too.
+        let target: Int
+        /// The wall shall be met.
+        let meets: Bool
+    }
+
+    /// The connections that the processes must be able to hold.
+    var target: Int { last?.target ?? steps.last ?? 0 }
+}
+
+extension Run {
+    /// io_uring is tried out, not guessed: a filter or sysctl may forbid it.
+    func chooseBackend() throws -> BackendKind {
+        if let backend = plan.backend, backend != .uring { return backend }
+        do throws(SystemError) {
+            try URingTrial.run()
+            return .uring
+        } catch {
+            if plan.backend == .uring {
+                result.verdict = Verdict(
+                    .ioUring, .host, .high, proof: ["\(error.call) failed with \(error.errno.name)"],
+                    remedy: error.remedy.isEmpty ? "--backend epoll" : error.remedy)
+                throw RunStop(.machineUnfit, "\(error); or --backend epoll", exitCode: 69)
+            }
+            warn("fallback-backend", "epoll instead of io_uring: \(error)")
+            return .epoll
+        }
+    }
+
+    /// A short run that says what a connection costs; its processes are gone when it ends.
+    func calibrate(_ backend: BackendKind) throws -> Calibration? {
+        progress.say("calibrating \(backend.rawValue) with a few thousand connections")
+        let preflight = try forecast(backend)
+        do {
+            return try Calibration.measure(
+                backend, like: plan, within: preflight.binding.connectionsSafe, tool: result.tool)
+        } catch let error as CalibrationError {
+            if error.isInterrupted { throw RunStop(.interrupted, error.description, exitCode: 130) }
+            warn("not-calibrated", "costs are from a table: \(error)")
+            return nil
+        }
+    }
+
+    func forecast(_ backend: BackendKind) throws -> Preflight {
+        let workers = plan.workers ?? ProcessGroup.workers(processes: plan.processes ?? 1)
+        return try network.asClient {
+            try Preflight.read(
+                plan, facts: result.host, backend: backend, workers: workers,
+                sources: network.sources, calibration: calibration)
+        }
+    }
+
+    /// Predicts, and decides how far to go.
+    func checkMachine(_ backend: BackendKind) throws -> Climb {
+        let preflight = try forecast(backend)
+        result.preflight = preflight
+        let wall = preflight.binding
+        if !plan.climbsToWall {
+            let refusals = preflight.refusals(for: plan.connections)
+            if refusals.isEmpty { return Climb(steps: plan.steps) }
+            if plan.ignoresWalls {
+                warn("wall-ignored", refusals[0])
+                result.prediction = Prediction(wall)
+                return Climb(steps: plan.steps)
+            }
+            guard plan.untilWall else {
+                throw RunStop(
+                    .wall, refusals[0] + "; --until-wall climbs as far as it is safe", exitCode: 77)
+            }
+        }
+        result.prediction = Prediction(wall)
+        let safe = wall.connectionsSafe
+        guard safe > 0 else {
+            throw RunStop(.wall, preflight.refusals(for: 1).first ?? wall.formula, exitCode: 77)
+        }
+        progress.say(
+            "predicted: \(Count.format(safe)) connections, then \(wall.resource.title)"
+                + " (\(wall.origin) is \(wall.limitText); \(wall.formula))")
+        return try climb(to: wall)
+    }
+
+    private func climb(to wall: Wall) throws -> Climb {
+        let safe = wall.connectionsSafe
+        let isMemory = [.memory, .controlGroupMemory].contains(wall.resource)
+        let meets = isMemory || wall.isOurs
+        // Beyond the prediction by more than it may be wrong, so that the wall itself is met.
+        let target =
+            isMemory ? safe + safe / 6 + 1_000 : meets ? safe + max(64, safe / 20) : safe
+        let steps: [Int]
+        if plan.climbsToWall {
+            steps = try StepLadder(upTo: safe).steps.filter { $0 < safe - safe / 10 }
+            result.plan.connections = safe
+        } else {
+            steps = plan.steps.filter { $0 < min(safe, plan.connections) }
+        }
+        result.plan.steps = steps
+        let end = plan.climbsToWall ? target : min(target, plan.connections)
+        return Climb(steps: steps, last: Climb.LastStretch(wall: wall, target: end, meets: meets))
+    }
+
+    func start(_ backend: BackendKind, _ climb: Climb) throws {
+        let group = try ProcessGroup(
+            plan, backend: backend, target: climb.target, preflight: result.preflight,
+            sourcePorts: sourcePorts, somaxconn: result.host.somaxconn, network: network,
+            watch: watch)
+        self.group = group
+        result.layout = group.layout
+        try group.startServers()
+        try group.startClients()
+        result.layout = group.layout
+        baseline = Baseline(
+            kernel: try KernelMemory.read(), memory: try UsableMemory.read(),
+            server: try network.asServer { try NetworkCounters.read() },
+            client: try network.asClient { try NetworkCounters.read() })
+        watch.sampler.watch(group.samplerTarget)
+        if plan.climbsToWall { shellProbe = try ShellProbe() }
+        progress.say(
+            "\(group.layout.backend.rawValue): \(group.servers.count) server and"
+                + " \(group.clients.count) client process\(group.clients.count == 1 ? "" : "es"),"
+                + " \(group.layout.workersPerProcess) worker(s) each")
+        if !group.layout.fallbacks.isEmpty {
+            warn(
+                "missing-feature",
+                "io_uring without \(group.layout.fallbacks.joined(separator: "; "))")
+        }
+    }
+
+    var sourcePorts: ClosedRange<UInt16> { SourceRange.ports(plan, result.host) }
+}
+
+/// Makes a ring and gives it back.
+public enum URingTrial {
+    /// - Throws: why io_uring cannot be used, with the remedy.
+    public static func run() throws(SystemError) {
+        var trial = Configuration(backend: .uring)
+        trial.limits.connections = 16
+        let engine = try Engine(trial) { _ in IdleHandler() }
+        engine.stop()
+        try engine.join()
+    }
+}

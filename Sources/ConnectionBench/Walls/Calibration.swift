@@ -1,0 +1,25 @@
+// What a connection costs on this machine, measured with a few thousand real ones.
+
+import ConnectionEngine
+
+/// Figures of a short run; memory as the slope between two steps.
+public struct Calibration: Codable, Hashable, Sendable {
+    public var backend: BackendKind
+    /// Connections at the larger of the two steps.
+    public var connections: Int
+    public var kernelBytesPerConnection: Int
+    public var userBytesPerConnection: Int
+    /// Of the kernel's and the user's bytes, what a memory control group counts; `nil`: no group
+    /// has a limit here.
+    public var chargedBytesPerConnection: Int?
+    /// User memory of all processes before the first connection.
+    public var fixedBytes: Int
+    public var connectsPerSecond: Double
+    /// Processor time of the whole machine for one connect and accept, and for one echo on a
+    /// connection that was idle, in microseconds; `nil`: not measured.
+    public var connectMicroseconds: Double?
+    public var echoMicroseconds: Double?
+    public var seconds: Double
+
+    public var bytesPerConnection: Int { kernelBytesPerConnection + userBytesPerConnection }
+}
