@@ -71,6 +71,13 @@ enum Allowed {
     static let probe = SecondsRange(0...3_600)
     static let hold = SecondsRange(0...86_400)
 
+    static func messageRate(_ text: String) throws -> Double {
+        guard let rate = Double(text), rate > 0, rate <= 1_000_000 else {
+            throw ValidationError("allowed is more than 0 to 1,000,000 messages/s, for example 0.1")
+        }
+        return rate
+    }
+
     static func seed(_ text: String) throws -> UInt64 {
         guard let seed = UInt64(text) else {
             throw ValidationError("allowed is any whole number from 0 on, for example 42")

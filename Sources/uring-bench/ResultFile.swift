@@ -39,8 +39,17 @@ struct ResultFile {
         if let temporary { Glibc.close(try create(temporary)) }
     }
 
+    /// The place of a result that an option names; `nil` without the option.
+    static func open(_ path: String?) throws -> ResultFile? {
+        do {
+            return try path.map { path throws in try ResultFile(path) }
+        } catch {
+            throw Exit.withMessage("\(error)", code: 74)
+        }
+    }
+
     private func create(_ name: String) throws(WriteError) -> CInt {
-        let fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let fd = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if fd < 0 { throw WriteError(path: path, code: errno) }
         return fd
     }
@@ -51,7 +60,7 @@ struct ResultFile {
     }
 
     /// - Throws: a ``WriteError``; then the file is as it was before.
-    func write(_ result: RunResult) throws {
+    func write(_ result: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // A ratio without meaning must not cost the whole result.

@@ -228,13 +228,7 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let output = try json.map { path throws in
-            do {
-                return try ResultFile(path)
-            } catch {
-                throw Exit.withMessage("\(error)", code: 74)
-            }
-        }
+        let output = try ResultFile.open(json)
         let progress = RunProgress(isQuiet: quiet)
         let run: Run
         do {

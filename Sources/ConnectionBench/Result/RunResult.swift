@@ -140,6 +140,8 @@ public struct StepResult: Codable, Sendable {
     /// Without what sockets pin of MemAvailable.
     public var memoryUsableBytes: Int?
     public var controlGroupUsedBytes: Int?
+    /// Entries of the firewall's table, of all programs in the servers' namespace.
+    public var conntrackCount: Int?
     /// Threads that io_uring made for requests it could not do asynchronously: should be 0.
     public var ioWorkerThreads = 0
 }

@@ -59,7 +59,7 @@ extension Run {
         }
         network.asServer {
             let files = HostFiles(root: "")
-            evidence.conntrackCount = files.integer("/proc/sys/net/netfilter/nf_conntrack_count")
+            evidence.conntrackCount = Conntrack.count()
             evidence.conntrackMax = files.integer("/proc/sys/net/netfilter/nf_conntrack_max")
             evidence.conntrackDrops = Conntrack.drops(files)
         }
@@ -72,31 +72,5 @@ extension Run {
         }
         let left = memory.usableBytes(since: baseline.memory, connections: connections)
         return max(0, baseline.memory.availableBytes - left) / connections
-    }
-}
-
-/// What the firewall's connection table had no room for.
-enum Conntrack {
-    /// The sum over processors of `drop`, `early_drop` and `insert_failed` of
-    /// /proc/net/stat/nf_conntrack; `nil` without conntrack.
-    static func drops(_ files: HostFiles) -> Int? {
-        guard let text = files.text("\(NetworkFolder.path(of: nil))/stat/nf_conntrack") else {
-            return nil
-        }
-        return drops(statistics: text)
-    }
-
-    /// A line of names, then one of hexadecimal numbers for each processor.
-    static func drops(statistics text: String) -> Int? {
-        let lines = text.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
-        guard let names = lines.first else { return nil }
-        var sum = 0
-        for name in ["drop", "early_drop", "insert_failed"] {
-            guard let column = names.firstIndex(of: name[...]) else { continue }
-            for line in lines.dropFirst() where column < line.count {
-                sum += Int(line[column], radix: 16) ?? 0
-            }
-        }
-        return sum
     }
 }

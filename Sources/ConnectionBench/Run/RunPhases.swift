@@ -117,8 +117,8 @@ extension Run {
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up.
-    func awaitAccepted(_ step: Int, _ group: ProcessGroup) {
-        let deadline = MonotonicTime.now.advanced(byNanoseconds: 5_000_000_000)
+    func awaitAccepted(_ step: Int, _ group: ProcessGroup, seconds: Double = 5) {
+        let deadline = MonotonicTime.now.advanced(byNanoseconds: UInt64(seconds * 1e9))
         let expected = group.board.sum(.open, rows: group.clientRows)
         while group.board.sum(.open, rows: group.serverRows) < expected, .now < deadline {
             watch.sleep(milliseconds: 1)
@@ -199,6 +199,7 @@ extension Run {
         let memory = try UsableMemory.read()
         record.memoryUsableBytes = memory.usableBytes(
             since: baseline.memory, connections: record.connections)
+        record.conntrackCount = network.asServer { Conntrack.count() }
         record.controlGroupUsedBytes = ControlGroup(files: HostFiles(root: "")).memory()?.used
     }
 

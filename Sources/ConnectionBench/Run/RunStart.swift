@@ -145,12 +145,16 @@ extension Run {
 
 /// Makes a ring and gives it back.
 public enum URingTrial {
+    /// - Returns: features that this kernel lacks.
     /// - Throws: why io_uring cannot be used, with the remedy.
-    public static func run() throws(SystemError) {
+    @discardableResult
+    public static func run() throws(SystemError) -> [String] {
         var trial = Configuration(backend: .uring)
         trial.limits.connections = 16
         let engine = try Engine(trial) { _ in IdleHandler() }
+        engine.wake()
         engine.stop()
         try engine.join()
+        return engine.fallbacks
     }
 }

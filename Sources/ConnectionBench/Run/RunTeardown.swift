@@ -95,7 +95,7 @@ extension Run {
     /// Waits until the kernel memory of the connections is back, all but 5 % of it.
     private func awaitMemory(_ record: inout TeardownResult, held: Int?, seconds: Double) {
         // The memory of a small run is lost in that of the rest of the machine.
-        guard let held, held > 16 << 20 else { return }
+        guard let held, held > 64 << 20 else { return }
         let startedAt = MonotonicTime.now
         repeat {
             guard let left = kernelGrowth else { return }

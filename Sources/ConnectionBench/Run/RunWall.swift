@@ -114,20 +114,19 @@ extension Run {
         watch.isShedding = true
         defer { watch.isShedding = false }
         var reports: [LoadReport] = []
-        var open = group.board.sum(.open, rows: group.clientRows)
-        var keep = open
-        // While the governor says red, 5 % go in each round; the sampler looks 20 times a second.
-        for _ in 0..<60 {
-            let accepted = group.board.sum(.open, rows: group.serverRows)
-            keep = min(keep, accepted)
-            if watch.sampler.judgement.level == .red { keep = min(keep, open - open / 20) }
-            if !reports.isEmpty, open <= keep, watch.sampler.judgement.level < .red { break }
-            guard let some = shed(group, keeping: keep) else { break }
-            if reports.isEmpty { reports = some }
-            open = group.board.sum(.open, rows: group.clientRows)
-            watch.sleep(milliseconds: 100)
+        for round in 0..<60 {
+            let open = group.board.sum(.open, rows: group.clientRows)
+            var keep = min(open, group.board.sum(.open, rows: group.serverRows))
+            let isRed = watch.sampler.judgement.level >= .red
+            // While the governor says red, 5 % go in each round; the sampler looks 20 times a second.
+            if isRed { keep = min(keep, open - open / 20) }
+            if round > 0, keep == open { break }
+            guard !watch.sampler.hasKilled, let some = shed(group, keeping: keep) else { break }
+            if round == 0 { reports = some }
+            // Those that had been accepted make room for those that had not.
+            awaitAccepted(keep, group, seconds: 2)
+            if isRed { watch.sleep(milliseconds: 100) }
         }
-        awaitAccepted(open, group)
         return reports
     }
 

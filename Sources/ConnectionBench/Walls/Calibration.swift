@@ -19,6 +19,8 @@ public struct Calibration: Codable, Hashable, Sendable {
     /// connection that was idle, in microseconds; `nil`: not measured.
     public var connectMicroseconds: Double?
     public var echoMicroseconds: Double?
+    /// Entries of the firewall's table that a connection takes: 0 where no rule tracks them.
+    public var conntrackEntriesPerConnection: Double?
     public var seconds: Double
 
     public var bytesPerConnection: Int { kernelBytesPerConnection + userBytesPerConnection }

@@ -57,7 +57,7 @@ extension Calibration {
 
     private init?(_ result: RunResult, _ backend: BackendKind, since startedAt: MonotonicTime) {
         guard let first = result.steps.first, let last = result.steps.last,
-            let memory = result.memory, let kernel = memory.kernelBytesPerConnection,
+            last.connections > first.connections, let memory = result.memory, let kernel = memory.kernelBytesPerConnection,
             let user = memory.userBytesPerConnection, let server = last.serverUserBytes,
             let client = last.clientUserBytes
         else { return nil }
@@ -71,6 +71,11 @@ extension Calibration {
         {
             chargedBytesPerConnection = max(
                 1, (after - before) / max(1, last.connections - first.connections))
+        }
+        if let before = first.conntrackCount, let after = last.conntrackCount {
+            let entries = Double(after - before) / Double(last.connections - first.connections)
+            // Other programs' flows come and go; a tracked connection has one entry or two.
+            conntrackEntriesPerConnection = entries < 0.5 ? 0 : entries
         }
         connectsPerSecond = last.connectsPerSecond
         if let machine = last.rampProcessor.machine, last.connectionsAdded > 0 {

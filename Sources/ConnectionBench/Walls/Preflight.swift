@@ -66,6 +66,7 @@ public struct Preflight: Codable, Hashable, Sendable {
         walls += Self.controlGroupMemory(facts, cost)
         walls += capacity.wall(facts, processesMax: processesMax)
         walls += Self.systemFiles(facts)
+        walls += Self.conntrack(facts, calibration)
         if backend == .epoll { walls += Self.epollWatches(facts) }
         if backend == .threads { walls += Self.threads(facts, processesMax: processesMax) }
         for index in walls.indices {
@@ -150,6 +151,19 @@ extension Preflight {
                     formula: "\(Count.format(used)) in use, 2 files per connection"))
         }
         return walls
+    }
+
+    /// Only where the calibration has seen entries of its own.
+    private static func conntrack(_ facts: HostFacts, _ calibration: Calibration?) -> [Wall] {
+        guard let limit = facts.conntrackMax, let used = facts.conntrackCount,
+            let each = calibration?.conntrackEntriesPerConnection, each > 0
+        else { return [] }
+        return [
+            Wall(
+                resource: .conntrack, connectionsMax: Int(Double(max(0, limit - used)) / each),
+                limit: limit, origin: "/proc/sys/net/netfilter/nf_conntrack_max",
+                formula: "\(Count.format(used)) in use, \(Decimal1.text(each)) per connection")
+        ]
     }
 
     private static func epollWatches(_ facts: HostFacts) -> [Wall] {
