@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -149,6 +151,30 @@ static inline int CLinux_name_thread(const char *name) {
 /// The kernel kills the calling process with `signal` when its parent thread ends.
 static inline int CLinux_set_parent_death_signal(int signal) {
     return (int)CLinux_result(syscall(SYS_prctl, PR_SET_PDEATHSIG, signal, 0, 0, 0));
+}
+
+/// unshare(2) with CLONE_NEWNET: the calling thread gets a new, empty network namespace.
+static inline int CLinux_unshare_network(void) {
+    return (int)CLinux_result(syscall(SYS_unshare, 0x40000000));
+}
+
+/// setns(2) with CLONE_NEWNET: the calling thread enters the network namespace of `fd`.
+static inline int CLinux_enter_network(int fd) {
+    return (int)CLinux_result(syscall(SYS_setns, fd, 0x40000000));
+}
+
+/// A socket that speaks rtnetlink(7) with the calling thread's network namespace.
+static inline int CLinux_netlink_socket(void) {
+    return (int)CLinux_result(
+        syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+}
+
+static const int CLinux_IP_BIND_ADDRESS_NO_PORT = 24; // Linux 4.2
+static const int CLinux_IP_LOCAL_PORT_RANGE = 51;     // Linux 6.3
+
+/// getrusage(2) of the calling thread (RUSAGE_THREAD, 1).
+static inline int CLinux_thread_usage(struct rusage *usage) {
+    return (int)CLinux_result(syscall(SYS_getrusage, 1, usage));
 }
 
 static inline long CLinux_getrlimit_nofile(uint64_t *soft, uint64_t *hard) {
