@@ -51,7 +51,7 @@ struct ResultFile {
     }
 
     /// - Throws: a ``WriteError``; then the file is as it was before.
-    func write(_ result: RunResult) throws {
+    func write(_ result: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         // A ratio without meaning must not cost the whole result.
