@@ -66,6 +66,9 @@ enum Allowed {
     static let port = CountRange(0...65_535, "(0: the kernel chooses), for example 7000")
     static let memoryFloor = CountRange(0...Count.largest, "bytes, for example 2G")
     static let probe = SecondsRange(0...3_600)
+    static let sourcePorts = CountRange(
+        PortStoryPlan.portsAllowed, "source ports, for example 16k")
+    static let strategySeconds = SecondsRange(1...3_600)
     static let hold = SecondsRange(0...86_400)
 
     static func seed(_ text: String) throws -> UInt64 {
