@@ -77,7 +77,7 @@ struct PortStoryFindings {
             let kernels = self.halves(kernel), kernels.ratio >= Self.cliffMin
         else { return "\(climb.strategy.rawValue): \(verdict)." }
         return "\(climb.strategy.rawValue): \(verdict); in the second half"
-            + " \(Decimal1.text(halves.second / kernels.second)) times the connects of the kernel's"
+            + " \(Decimal1.text(halves.second / kernels.second)) times the rate of the kernel's"
             + " own choice."
     }
 

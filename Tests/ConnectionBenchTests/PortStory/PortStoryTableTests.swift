@@ -67,7 +67,7 @@ import Testing
         #expect(sentences[0].contains("first 500 ports are all of one parity"))
         #expect(sentences[0].contains("2,000 µs of processor time"))
         #expect(sentences[1].contains("flat, 40,000 and 40,000 connects/s"))
-        #expect(sentences[1].contains("80.0 times the connects"))
+        #expect(sentences[1].contains("80.0 times the rate"))
     }
 
     @Test("where there is no cliff none is claimed, and no parity that was not seen")
