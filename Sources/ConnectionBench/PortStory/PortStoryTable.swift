@@ -22,6 +22,7 @@ public struct PortStoryTable {
         }
         lines += strategies.map(\.sentence)
         lines += result.omitted.map { "\($0.strategy.rawValue): left out, \($0.reason)" }
+        lines += notBegun
         lines.append("")
         lines += PortStoryFindings(result).sentences.flatMap { Self.wrapped($0) }
         if let stopped = result.stopped { lines += Self.wrapped("stopped: \(stopped.message)") }
@@ -144,6 +145,14 @@ public struct PortStoryTable {
             lines.append(result.complete ? "- not reached in time" : "- not reached")
         }
         return lines.isEmpty ? [] : [""] + lines
+    }
+
+    /// Strategies whose turn never came.
+    private var notBegun: [String] {
+        let seen = strategies.map(\.strategy) + result.omitted.map(\.strategy)
+        let missing = PortStrategy.allCases.filter { !seen.contains($0) }
+        guard !missing.isEmpty else { return [] }
+        return ["\(missing.map(\.rawValue).joined(separator: ", ")): not begun"]
     }
 
     // MARK: Text

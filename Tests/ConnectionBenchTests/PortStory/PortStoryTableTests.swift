@@ -91,6 +91,7 @@ import Testing
         #expect(text.contains("- not reached in time"))
         #expect(text.contains("kernel: 107 connections in 1.0 s, then the time was over"))
         #expect(text.contains("kernel: not beyond half of the range"))
+        #expect(text.contains("bind-no-port, local-range: not begun"))
     }
 
     @Test("percentiles are samples of the nearest rank")
