@@ -69,6 +69,9 @@ enum Allowed {
     static let processes = CountRange(1...512, "processes, for example 1")
     static let backlog = CountRange(1...65_535, "connections, for example 4096")
     static let probe = SecondsRange(0...3_600)
+    static let sourcePorts = CountRange(
+        PortStoryPlan.portsAllowed, "source ports, for example 16k")
+    static let strategySeconds = SecondsRange(1...3_600)
     static let hold = SecondsRange(0...86_400)
 
     static func messageRate(_ text: String) throws -> Double {

@@ -46,7 +46,7 @@ struct DoctorCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
-        let output = try ResultFile.open(json)
+        let output = try ResultOutput(json)
         let plan = RunPlan(connections: connections, steps: [connections], seed: 1)
         let doctor = Doctor(
             plan: plan, backends: backend.kinds, messagesPerSecond: messageRate,
@@ -55,17 +55,13 @@ struct DoctorCommand: ParsableCommand {
         do {
             report = try doctor.examine()
         } catch {
-            output?.discard()
+            output.discard()
             throw Exit.withMessage("\(error)", code: 1)
         }
-        if json != "-" { print(DoctorText(report).text) }
-        do {
-            try output?.write(report)
-        } catch {
-            throw Exit.withMessage("\(error)", code: 74)
-        }
-        if backend == .uring, report.backends.first?.unavailable != nil { throw ExitCode(69) }
-        if !report.fits { throw ExitCode(77) }
+        let isUnavailable = backend == .uring && report.backends.first?.unavailable != nil
+        try output.finish(
+            report, text: DoctorText(report).text, isEmpty: false, stopped: nil,
+            code: isUnavailable ? 69 : report.fits ? 0 : 77)
     }
 }
 

@@ -39,17 +39,8 @@ struct ResultFile {
         if let temporary { Glibc.close(try create(temporary)) }
     }
 
-    /// The place of a result that an option names; `nil` without the option.
-    static func open(_ path: String?) throws -> ResultFile? {
-        do {
-            return try path.map { path throws in try ResultFile(path) }
-        } catch {
-            throw Exit.withMessage("\(error)", code: 74)
-        }
-    }
-
     private func create(_ name: String) throws(WriteError) -> CInt {
-        let fd = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        let fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if fd < 0 { throw WriteError(path: path, code: errno) }
         return fd
     }

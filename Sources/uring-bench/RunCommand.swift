@@ -228,7 +228,7 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let output = try ResultFile.open(json)
+        let output = try ResultOutput(json)
         let progress = RunProgress(isQuiet: quiet)
         let run: Run
         do {
@@ -236,25 +236,13 @@ struct RunCommand: ParsableCommand {
                 plan: try plan(), tool: BuildFacts.tool, commandLine: CommandLine.arguments,
                 progress: progress)
         } catch {
-            output?.discard()
+            output.discard()
             throw Exit.withMessage("\(error)", code: 1)
         }
         let result = run.perform()
-        var code = result.exitCode
-        do {
-            try output?.write(result)
-        } catch {
-            // What was measured is still on the screen.
-            Exit.complain("\(error)")
-            code = 74
-        }
-        // The table is the command's answer, unless the JSON is, or there is nothing to tell of.
-        if let stopped = result.stopped, result.steps.isEmpty || json == "-" {
-            Exit.complain(stopped.message)
-        } else if json != "-" {
-            print(ResultTable(result).text)
-        }
-        if code != 0 { throw ExitCode(code) }
+        try output.finish(
+            result, text: ResultTable(result).text, isEmpty: result.steps.isEmpty,
+            stopped: result.stopped, code: result.exitCode)
     }
 
     private func plan() throws -> RunPlan {

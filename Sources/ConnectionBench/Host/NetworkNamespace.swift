@@ -26,17 +26,17 @@ public final class NetworkNamespace: Sendable {
     ///   own with at least so many buckets (a power of two, at most 16Mi); `nil` shares the host's.
     /// - Throws: EPERM without CAP_SYS_ADMIN among others, with the remedy.
     public init(establishedHashEntries: Int? = nil) throws(SystemError) {
+        let hashEntries = try establishedHashEntries.map(Self.roundedHashEntries)
         let home = try Self.openCurrent()
         defer { close(home) }
         try Self.unshare()
         defer { Self.enter(home, "the namespace it came from") }
-        if let entries = establishedHashEntries {
+        if let hashEntries {
             // A namespace takes the size of its table from the sysctl of the one it is made in.
             // Written in a namespace that is then left for good, it touches nobody.
-            let rounded = try Self.roundedHashEntries(entries)
-            try Sysctl("net.ipv4.tcp_child_ehash_entries").write("\(rounded)")
+            try Sysctl("net.ipv4.tcp_child_ehash_entries").write("\(hashEntries)")
             try Self.unshare()
-            try Self.checkHashEntries(rounded)
+            try Self.checkHashEntries(hashEntries)
         }
         try RouteSocket().raise("lo")
         fd = try Self.openCurrent()

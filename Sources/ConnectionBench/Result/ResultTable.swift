@@ -22,6 +22,15 @@ enum DurationText {
     }
 }
 
+/// The first line of every table: what ran, and on what.
+enum ToolHeading {
+    static func line(_ tool: ToolFacts, _ subject: String, _ host: HostFacts) -> String {
+        "uring-bench \(tool.version) (\(tool.buildMode)), \(subject),"
+            + " Linux \(host.kernelRelease ?? "?"),"
+            + " \(host.processorsOnline.map(String.init) ?? "?") x \(host.processorModel ?? "?")"
+    }
+}
+
 /// One step in one line, while the run goes on.
 enum StepLine {
     static func text(_ step: StepResult) -> String {
@@ -66,12 +75,10 @@ public struct ResultTable {
     }
 
     private var heading: [String] {
-        let host = result.host
         let layout = result.layout
         return [
-            "uring-bench \(result.tool.version) (\(result.tool.buildMode)), "
-                + "\(layout?.backend.rawValue ?? "no backend"), Linux \(host.kernelRelease ?? "?"), "
-                + "\(host.processorsOnline.map(String.init) ?? "?") x \(host.processorModel ?? "?")",
+            ToolHeading.line(
+                result.tool, layout?.backend.rawValue ?? "no backend", result.host),
             "\(layout?.processesPerSide ?? 0) server and \(layout?.processesPerSide ?? 0) client"
                 + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each;"
                 + " \(Count.format(Int(result.plan.requestsPerSecond))) requests/s of"

@@ -43,7 +43,8 @@ public final class RunProgress {
         lastLine = .now
     }
 
-    private func endLine() {
+    /// Takes a changing line away, so that something else can be written.
+    func endLine() {
         if hasOpenLine { write("\r\u{1b}[K") }
         hasOpenLine = false
     }

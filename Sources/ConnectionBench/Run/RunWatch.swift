@@ -112,7 +112,7 @@ final class RunWatch {
         }
     }
 
-    private static func interrupted(by signal: CInt) -> RunStop {
+    static func interrupted(by signal: CInt) -> RunStop {
         let names = [SIGINT: "SIGINT (Ctrl-C)", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP"]
         let name = names[signal] ?? "signal \(signal)"
         return RunStop(.interrupted, "interrupted by \(name)", exitCode: 128 + signal)

@@ -51,6 +51,11 @@ extension ToolTests {
             Wrong("--mask everything", "everything", "deferTaskRun", "minWait"),
             Wrong("--frobnicate", "--frobnicate", "--help"),
             Wrong("run extra", "extra", "--help"),
+            Wrong("ports --ports 19", "--ports", "allowed is 20 to 64,512", "16k"),
+            Wrong("ports --ports 65k", "--ports", "allowed is 20 to 64,512"),
+            Wrong("ports --ports many", "many", "500k"),
+            Wrong("ports --seconds 0", "--seconds", "allowed is 1 to 3,600 seconds"),
+            Wrong("ports --conns 5", "--conns", "--help"),
         ]
 
         @Test("wrong usage is said in one line with what is allowed", arguments: wrong)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ConnectionBench
 
-private let hasStrace = (try? Subprocess.run(["strace", "-o", "/dev/null", "true"])) == 0
+let hasStrace = (try? Subprocess.run(["strace", "-o", "/dev/null", "true"])) == 0
 
 extension ToolTests {
     @Suite(.enabled(if: hasStrace, "strace is missing, or may not trace"))

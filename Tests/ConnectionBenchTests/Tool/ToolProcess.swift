@@ -130,8 +130,10 @@ final class ResultPath {
         unlink(path)
     }
 
-    func read() throws -> RunResult {
-        try JSONDecoder().decode(RunResult.self, from: Data(TextFile.read(path).utf8))
+    func read() throws -> RunResult { try read(RunResult.self) }
+
+    func read<Result: Decodable>(_ type: Result.Type) throws -> Result {
+        try JSONDecoder().decode(type, from: Data(TextFile.read(path).utf8))
     }
 
     var exists: Bool { access(path, F_OK) == 0 }
