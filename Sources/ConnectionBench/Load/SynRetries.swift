@@ -49,6 +49,9 @@ public struct SynRetries: Codable, Hashable, Sendable {
         return pauses
     }
 
+    /// Connects of all clusters.
+    var connects: Int { clusters.reduce(0) { $0 + $1.connects } }
+
     var text: String? {
         guard !clusters.isEmpty else { return nil }
         let parts = clusters.map { "\(Count.format($0.connects)) after \($0.afterSeconds) s" }

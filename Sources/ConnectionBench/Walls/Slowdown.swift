@@ -32,13 +32,16 @@ struct Slowdown {
                 ], remedy: "measure again on a quiet host")
             return
         }
-        if let overflows = changes["TcpExtListenOverflows"], overflows > 0 {
+        // A connect that waits a second holds one place of the window only: few explain nothing.
+        if let overflows = changes["TcpExtListenOverflows"], overflows > 0,
+            let retries = last.synRetries, 200 * retries.connects > last.connectionsAdded
+        {
             verdict = Verdict(
                 .acceptQueue, .server, .high,
                 proof: [
                     rate, "\(Count.format(overflows)) times an accept queue was full",
-                    last.synRetries?.text ?? "",
-                ].filter { !$0.isEmpty }, remedy: "a larger --backlog and net.core.somaxconn")
+                    retries.text,
+                ].compactMap { $0 }, remedy: "a larger --backlog and net.core.somaxconn")
             return
         }
         guard let costs = Self.costs(steps), costs.last > 1.3 * costs.first, costs.busy > 0.7 else {
