@@ -70,7 +70,7 @@ public struct Doctor {
         progress.say("measuring \(backend.rawValue) with a few thousand connections")
         do {
             let calibration = try Calibration.measure(
-                backend, like: plan, within: rough.binding.connectionsSafe, tool: tool)
+                backend, like: plan, within: rough.roomForCalibration(host), tool: tool)
             forecast.preflight = try preflight(calibration)
             forecast.processors = processors(host, calibration)
         } catch let error as CalibrationError {

@@ -21,6 +21,8 @@ public struct HostFacts: Codable, Hashable, Sendable {
     public var openFilesHard: Ceiling?
     /// RLIMIT_NPROC: threads of this user, not applied to a privileged one.
     public var userThreadsSoft: Ceiling?
+    /// Threads of this user now; those of processes that /proc hides are not among them.
+    public var userThreadsUsed: Int?
     /// fs.nr_open: the highest value that `openFilesHard` can be raised to.
     public var openFilesPerProcessMax: Int?
     /// fs.file-max, and how many of those files are open.
@@ -70,6 +72,19 @@ public struct HostFacts: Codable, Hashable, Sendable {
     /// Reads the facts of this machine. Never fails: what cannot be read stays `nil`.
     public static func read() -> HostFacts { HostFacts(reading: HostFiles(root: "")) }
 
+    /// The same machine now: what changes from moment to moment is read again.
+    func refreshed() -> HostFacts {
+        let files = HostFiles(root: "")
+        var facts = self
+        facts.systemFilesUsed = files.integers("/proc/sys/fs/file-nr", count: 3)?[0]
+        facts.threadsUsed = files.value("/proc/loadavg").flatMap(Self.threads(inLoadAverage:))
+        facts.userThreadsUsed = Self.threads(ofUserOf: files)
+        facts.conntrackCount = Conntrack.count()
+        facts.controlGroupPids = ControlGroup(files: files).pids()
+        facts.controlGroupMemory = ControlGroup(files: files).memory()
+        return facts
+    }
+
     /// True when fs.file-max and RLIMIT_NPROC do not bind us; `nil` when unknown.
     public var hasSystemAdmin: Bool? { hasCapability(21) }
 
@@ -117,6 +132,7 @@ extension HostFacts {
         let limits = files.text("/proc/self/limits")
         (openFilesSoft, openFilesHard) = Self.limit("Max open files", in: limits)
         (userThreadsSoft, _) = Self.limit("Max processes", in: limits)
+        userThreadsUsed = Self.threads(ofUserOf: files)
         openFilesPerProcessMax = files.integer("/proc/sys/fs/nr_open")
         systemFilesMax = files.integer("/proc/sys/fs/file-max")
         systemFilesUsed = files.integers("/proc/sys/fs/file-nr", count: 3)?[0]
@@ -190,6 +206,22 @@ extension HostFacts {
         guard columns.count == 5 else { return nil }
         let counts = columns[3].split(separator: "/")
         return counts.count == 2 ? Int(counts[1]) : nil
+    }
+
+    /// Threads of all processes that have the real user id of this one.
+    private static func threads(ofUserOf files: HostFiles) -> Int? {
+        func user(_ status: KeyedLines) -> Substring? {
+            status["Uid"]?.split(whereSeparator: \.isWhitespace).first
+        }
+        guard let own = files.lines("/proc/self/status").flatMap(user),
+            let names = files.names(in: "/proc")
+        else { return nil }
+        return names.reduce(0) { sum, name in
+            guard Int(name) != nil, let status = files.lines("/proc/\(name)/status"),
+                user(status) == own
+            else { return sum }
+            return sum + (status["Threads"].flatMap { Int($0) } ?? 0)
+        }
     }
 
     /// A row of /proc/self/limits: `Max open files   20000   20000   files`.

@@ -130,6 +130,10 @@ final class ProcessGroup {
         settings.sweepWindow = max(1, 256 / workersPerSide)
         settings.acceptLagMax =
             self.plan.pacesAccepts ? acceptLagPerListener * layout.listening.count : nil
+        if layout.backend == .threads, self.plan.pacesAccepts {
+            // Both sides take from the same threads: none shall be far ahead at their end.
+            settings.acceptLagMax = 8 * layout.listening.count
+        }
         settings.sourcePorts = self.plan.sourcePorts
         settings.failuresMax = max(10, 1_000 / workersPerSide)
         let share = connections / workersPerSide + 1

@@ -164,7 +164,7 @@ public struct ResultTable {
                 "predicted \(Count.format(prediction.connections)) (\(prediction.wall.title)),"
                     + " reached \(Count.format(reached)) (\(sign)\(Decimal1.text(error)) %)")
         }
-        if let verdict = result.verdict ?? result.slowdown {
+        if let verdict = result.verdict ?? result.finding {
             lines.append(
                 "verdict: \(verdict.wall.title) [\(verdict.wall.rawValue)],"
                     + " side: \(verdict.side.rawValue), confidence: \(verdict.confidence.rawValue)")

@@ -20,8 +20,8 @@ public struct RunResult: Codable, Sendable {
     public var stopped: StopReason?
     /// What ended a climb before its target, with the proof.
     public var verdict: Verdict?
-    /// Why a climb that reached its target became slow.
-    public var slowdown: Verdict?
+    /// What held a run back that reached its target all the same.
+    public var finding: Verdict?
     /// Where the wall was expected, and where it was.
     public var prediction: Prediction?
     /// What the verdict was made from.
@@ -212,5 +212,7 @@ public struct TeardownResult: Codable, Sendable {
     /// not, within the time allowed.
     public var memoryBackSeconds: Double?
     public var kernelBytesLeft: Int?
+    /// Connections in TIME_WAIT right after the last close, of all programs in the namespace.
+    public var timeWait: Int?
     public var childrenKilled = 0
 }

@@ -124,7 +124,9 @@ public final class Run {
         }
         result.memory = MemorySlope(result.steps)
         result.ramp?.finish()
-        if result.verdict == nil { result.slowdown = Slowdown(result)?.verdict }
+        if result.verdict == nil {
+            result.finding = Slowdown(result)?.verdict ?? Churn.verdict(result)
+        }
         addWarnings()
     }
 

@@ -116,11 +116,15 @@ extension Run {
             + (judgement.level == .green ? "" : "  \(judgement.level.name): \(judgement.text)")
     }
 
-    /// The client's connect is over before the server's accept: gives it time to catch up.
+    /// The client's connect is over before the server's accept: gives it time to catch up, and more
+    /// as long as it does.
     func awaitAccepted(_ step: Int, _ group: ProcessGroup, seconds: Double = 5) {
-        let deadline = MonotonicTime.now.advanced(byNanoseconds: UInt64(seconds * 1e9))
+        var stall = StallWatch(seconds: seconds)
+        let deadline = MonotonicTime.now.advanced(byNanoseconds: 60_000_000_000)
         let expected = group.board.sum(.open, rows: group.clientRows)
-        while group.board.sum(.open, rows: group.serverRows) < expected, .now < deadline {
+        while .now < deadline {
+            let accepted = group.board.sum(.open, rows: group.serverRows)
+            if accepted >= expected || stall.check(accepted) != nil { return }
             watch.sleep(milliseconds: 1)
         }
     }

@@ -48,7 +48,8 @@ extension Run {
         let preflight = try forecast(backend)
         do {
             return try Calibration.measure(
-                backend, like: plan, within: preflight.binding.connectionsSafe, tool: result.tool)
+                backend, like: plan, within: preflight.roomForCalibration(result.host),
+                tool: result.tool)
         } catch let error as CalibrationError {
             if error.isInterrupted { throw RunStop(.interrupted, error.description, exitCode: 130) }
             warn("not-calibrated", "costs are from a table: \(error)")

@@ -9,7 +9,10 @@ extension Run {
         guard let group else { return }
         watch.isEnding = true
         // Someone waits: for the prompt, or for the news that a process has died.
-        let mustHurry = [.interrupted, .childDied].contains(result.stopped?.kind)
+        let mustHurry =
+            [.interrupted, .childDied].contains(result.stopped?.kind)
+            // It closes nothing, and answers nothing.
+            || result.verdict?.wall == .frozenPeer
         readCounters(group)
         var record = TeardownResult()
         record.connections = group.board.sum(.open, rows: group.clientRows)
@@ -23,6 +26,7 @@ extension Run {
         record.closesPerSecond =
             Double(max(0, record.connections - left)) / max(record.seconds, 1e-9)
         record.processor = meter.read(group)
+        record.timeWait = network.asClient { try? SocketStatistics.read().timeWait }
         record.childrenKilled = group.end(seconds: mustHurry ? 4 : 20)
         awaitMemory(&record, held: held, seconds: mustHurry ? 10 : 60)
         result.teardown = record

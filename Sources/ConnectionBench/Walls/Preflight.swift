@@ -42,10 +42,11 @@ public struct Preflight: Codable, Hashable, Sendable {
     ///   - processesMax: processes per side that the run may have; `nil`: as many as make sense.
     ///   - capacity: what one process can hold; `nil`: a rule of thumb.
     ///   - calibration: what a connection was measured to cost here; `nil`: a table.
+    ///   - workers: of each process; they are threads too.
     public init(
         facts: HostFacts, memoryAvailableBytes: Int, backend: BackendKind, ports: PortCapacity,
         floorBytes: Int? = nil, processesMax: Int? = nil, capacity: ProcessCapacity? = nil,
-        calibration: Calibration? = nil
+        calibration: Calibration? = nil, workers: Int = 1
     ) {
         self.backend = backend
         self.memoryAvailableBytes = memoryAvailableBytes
@@ -68,7 +69,9 @@ public struct Preflight: Codable, Hashable, Sendable {
         walls += Self.systemFiles(facts)
         walls += Self.conntrack(facts, calibration)
         if backend == .epoll { walls += Self.epollWatches(facts) }
-        if backend == .threads { walls += Self.threads(facts, processesMax: processesMax) }
+        if backend == .threads {
+            walls += Self.threads(facts, processesMax: processesMax, workers: workers)
+        }
         for index in walls.indices {
             walls[index].connectionsKept = HostSafety.connectionsKept(before: walls[index])
         }
@@ -80,6 +83,15 @@ public struct Preflight: Codable, Hashable, Sendable {
 
     /// The wall that is met first.
     public var binding: Wall { walls[0] }
+
+    /// Connections that a calibration may have at most: it shall meet no wall, not even that of the
+    /// firewall's table, of which nothing is known before it.
+    func roomForCalibration(_ facts: HostFacts) -> Int {
+        guard let limit = facts.conntrackMax, let used = facts.conntrackCount else {
+            return binding.connectionsSafe
+        }
+        return min(binding.connectionsSafe, max(0, limit - used) / 2)
+    }
 
     /// One line for each wall before `connections`, the nearest first; empty when all is well.
     public func refusals(for connections: Int) -> [String] {
@@ -177,8 +189,13 @@ extension Preflight {
     }
 
     /// Each connection has a thread at both ends; all processes share the system's threads.
-    private static func threads(_ facts: HostFacts, processesMax: Int) -> [Wall] {
+    private static func threads(
+        _ facts: HostFacts, processesMax: Int, workers: Int
+    ) -> [Wall] {
         var walls: [Wall] = []
+        // One process of each side; more of them add little to what they hold. Each has its main
+        // thread and its workers, a server an acceptor for each of them, and the run itself a probe.
+        let own = 2 + 3 * workers + 2
         func add(
             _ resource: Wall.Resource, _ limit: Int?, less used: Int?, _ origin: String,
             reserved: Int = 0
@@ -187,9 +204,10 @@ extension Preflight {
             let kept = reserved > 0 ? "\(reserved) reserved, " : ""
             walls.append(
                 Wall(
-                    resource: resource, connectionsMax: max(0, limit - reserved - used) / 2,
+                    resource: resource, connectionsMax: max(0, limit - reserved - used - own) / 2,
                     limit: limit, origin: origin,
-                    formula: "\(kept)\(Count.format(used)) in use, 2 threads per connection"))
+                    formula: "\(kept)\(Count.format(used)) in use, \(own) of the run itself, "
+                        + "2 threads per connection"))
         }
         let used = facts.threadsUsed
         add(
@@ -199,9 +217,11 @@ extension Preflight {
         if let group = facts.controlGroupPids {
             add(.controlGroupThreads, group.limit.value, less: group.used, group.path)
         }
-        // The user's threads are at most all threads. Privileged users are not limited.
+        // Privileged users are not limited.
         if facts.hasSystemAdmin != true, facts.hasSystemResource != true {
-            add(.userThreads, facts.userThreadsSoft?.value, less: used, "RLIMIT_NPROC (soft)")
+            add(
+                .userThreads, facts.userThreadsSoft?.value, less: facts.userThreadsUsed,
+                "RLIMIT_NPROC (soft)")
         }
         if let limit = facts.mapsPerProcessMax {
             walls.append(

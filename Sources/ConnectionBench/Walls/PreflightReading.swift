@@ -10,12 +10,13 @@ extension Preflight {
         _ plan: RunPlan, facts: HostFacts, backend: BackendKind, workers: Int,
         sources: SourceNetwork, calibration: Calibration?
     ) throws -> Preflight {
-        Preflight(
+        let facts = facts.refreshed()
+        return Preflight(
             facts: facts, memoryAvailableBytes: try KernelMemory.memAvailable(), backend: backend,
             ports: try ports(plan, facts, listeners: (plan.processes ?? 1) * workers, sources),
             floorBytes: plan.memoryFloorBytes, processesMax: plan.processes,
             capacity: ProcessCapacity(plan, facts, backend, workers: workers),
-            calibration: calibration)
+            calibration: calibration, workers: workers)
     }
 
     private static func ports(
