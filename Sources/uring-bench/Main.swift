@@ -32,7 +32,8 @@ struct UringBench: ParsableCommand {
             Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output
             not writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
             """,
-        version: toolVersion, subcommands: [RunCommand.self], defaultSubcommand: RunCommand.self)
+        version: toolVersion, subcommands: [RunCommand.self, RestoreCommand.self],
+        defaultSubcommand: RunCommand.self)
 }
 
 let toolVersion = "0.1.0"
