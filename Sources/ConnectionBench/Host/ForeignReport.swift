@@ -52,13 +52,20 @@ public struct ForeignReport: Codable, Hashable, Sendable {
             return
         }
         let more = Count.format(binding.connectionsMore)
-        let isWhole = forecast.unknowns.isEmpty
+        if forecast.judgesFiles {
+            page.paragraph(
+                "It \(holds.map { "\($0) and " } ?? "")can take "
+                    + (binding.connectionsMore == 0 ? "no more" : "about \(more) more")
+                    + (forecast.unknowns.isEmpty ? "." : ", as far as is known (see the end)."))
+        } else {
+            page.paragraph(
+                "It \(holds ?? "could not be looked into"). HOW MANY MORE IT CAN TAKE IS NOT KNOWN, "
+                    + "since its open files are not (see the end). The nearest of the other limits "
+                    + "allows \(more) more.")
+        }
         page.paragraph(
-            "It \(holds.map { "\($0) and " } ?? "")can take "
-                + (binding.connectionsMore == 0 ? "no more" : "about \(more) more")
-                + (isWhole ? "." : ", as far as is known (see the end)."))
-        page.paragraph(
-            "First limit: \(binding.title) (\(binding.limitText)). \(binding.explanation)")
+            "\(forecast.judgesFiles ? "First limit" : "That is"): \(binding.title) "
+                + "(\(binding.limitText)). \(binding.explanation)")
         page.paragraph("To raise it: \(binding.remedy)")
     }
 
@@ -81,8 +88,8 @@ public struct ForeignReport: Codable, Hashable, Sendable {
             let hard = facts.openFilesHard.value.map(Self.text) ?? "unknown"
             page.row(
                 "open files",
-                "\(Count.format(descriptors.count)) of \(soft) (may be raised to \(hard)); "
-                    + "\(Count.format(descriptors.socketCount)) are sockets")
+                "\(Count.format(descriptors.count)) of \(soft) (hard limit \(hard)), sockets among "
+                    + "them: \(Count.format(descriptors.socketCount))")
             page.row("waits with", waiting(descriptors))
         }
         row("threads", facts.threads.map { Count.format($0) }, &page)
@@ -135,13 +142,18 @@ public struct ForeignReport: Codable, Hashable, Sendable {
     }
 
     private var unknownFacts: [String] {
-        let facts = [
+        var named = [
             ("threads", facts.threads.reason), ("memory", facts.residentBytes.reason),
             ("proportional memory", facts.proportionalBytes.reason),
-            ("memory areas", facts.memoryMaps.reason), ("its sockets", facts.network.reason),
-            ("seccomp", facts.seccompMode.reason),
+            ("memory areas", facts.memoryMaps.reason), ("seccomp", facts.seccompMode.reason),
         ]
-        return facts.compactMap { name, reason in reason.map { "\(name): \($0)" } }
+        switch facts.network {
+        case .unknown(let reason): named.append(("its connections", reason))
+        case .known(let network):
+            let room = network.listeners.contains { $0.acceptQueueMax.value == nil }
+            if room { named.append(("room to wait to be accepted", network.origin)) }
+        }
+        return named.compactMap { name, reason in reason.map { "\(name): \($0)" } }
     }
 
     private static func text(_ ceiling: Ceiling) -> String {

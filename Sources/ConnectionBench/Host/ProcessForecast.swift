@@ -27,6 +27,9 @@ public struct ProcessForecast: Codable, Hashable, Sendable {
     public let bytesPerConnection: Int
     /// The nearest first.
     public let limits: [ProcessLimit]
+    /// Whether the limit that a server meets most often could be judged: without it the ranking is
+    /// no answer.
+    public let judgesFiles: Bool
     /// What could not be judged, and why.
     public let unknowns: [String]
     public let notes: [String]
@@ -54,6 +57,9 @@ public struct ProcessForecast: Codable, Hashable, Sendable {
         ranking.addConntrack()
         limits = ranking.limits.sorted { $0.connectionsMore < $1.connectionsMore }
         unknowns = ranking.unknowns
+        judgesFiles =
+            facts.openFilesSoft.value == .unlimited
+            || limits.contains { [.descriptors, .directDescriptors].contains($0.resource) }
         notes = ForecastNotes(facts: facts, waiting: waiting).lines
     }
 
@@ -135,8 +141,11 @@ private struct Ranking {
             return
         }
         switch (facts.openFilesSoft, facts.descriptorsFree) {
-        case (.unknown(let reason), _), (_, .unknown(let reason)):
-            unknowns.append("open files of the process: \(reason)")
+        case (.unknown(let reason), _):
+            unknowns.append("how many open files it may have: \(reason)")
+        case (.known(let soft), .unknown(let reason)):
+            let most = soft.value.map { Count.format($0) } ?? "any number"
+            unknowns.append("how many open files it has (it may have \(most)): \(reason)")
         case (.known(.unlimited), _): break
         case (.known(.at(let soft)), .known(let free)):
             add(

@@ -38,8 +38,10 @@ struct SocketTable: ~Copyable {
         let isOurs = own != nil && own == files.link("/proc/\(pid)/ns/net")
         do throws(SystemError) {
             guard files.root.isEmpty else { throw SystemError(Errno(EXDEV), call: "made up") }
-            source = .diagnosis(
-                isOurs ? try SocketDiagnosis() : try SocketDiagnosis(networkOf: pid))
+            let diagnosis = isOurs ? try SocketDiagnosis() : try SocketDiagnosis(networkOf: pid)
+            // A kernel may have netlink and not this list.
+            try diagnosis.forEach(in: [.listen]) { _ in }
+            source = .diagnosis(diagnosis)
             origin = isOurs ? Self.originOwn : "sock_diag in the process's own network namespace"
         } catch {
             source = .files(files, pid: pid)

@@ -52,6 +52,20 @@ import Testing
         #expect(facts.descriptors.reason?.contains("Not a directory") == true)
     }
 
+    @Test("where its open files cannot be seen, no figure is given as the answer")
+    func filesUnknown() throws {
+        let made = try MadeUpHost()
+        try made.start(7)
+        try made.add("/proc/7/limits", Self.limits)
+        let facts = try ProcessFacts(pid: 7, files: made.files)
+        let forecast = ProcessForecast(facts, host: HostFacts(), memoryAvailableBytes: 8 << 30)
+        #expect(forecast.binding?.resource == .memory && !forecast.judgesFiles)
+        #expect(forecast.unknowns.contains { $0.contains("it may have 1,024") })
+        let text = ForeignReport(facts: facts, forecast: forecast).text
+        #expect(text.contains("HOW MANY MORE IT CAN TAKE IS NOT KNOWN"))
+        #expect(!text.contains("can take about"))
+    }
+
     @Test("a process that has ended and is not reaped is an error")
     func zombie() throws {
         let host = try MadeUpHost()
