@@ -50,6 +50,9 @@ struct DescriptorScan {
     init(pid: Int32, files: HostFiles) throws(FileError) {
         let folder = "/proc/\(pid)/fd"
         let names = try TextFile.names(in: files.root + folder)
+        let folderFD = open(files.root + folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folderFD >= 0 else { throw FileError(path: folder, errno: errno) }
+        defer { close(folderFD) }
         var inodes: Set<UInt32> = []
         var socketCount = 0
         var epolls: [ProcessDescriptors.EpollInstance] = []
@@ -58,20 +61,20 @@ struct DescriptorScan {
         for name in names {
             guard let number = Int(name) else { continue }
             numbers.append(number)
-            // A descriptor may be closed between the listing and this.
-            guard let link = Self.shortLink("\(files.root)\(folder)/\(name)") else { continue }
-            let info = "\(files.root)/proc/\(pid)/fdinfo/\(name)"
-            if let inode = Self.inode(ofSocket: link) {
+            // Built for the few that are asked for more.
+            var info: String { "\(files.root)/proc/\(pid)/fdinfo/\(name)" }
+            switch Self.target(name, in: folderFD) {
+            case .socket(let inode):
                 socketCount += 1
                 inodes.insert(inode)
-            } else if link == "anon_inode:[eventpoll]" {
+            case .epoll:
                 let watches: Fact<Int> =
                     names.count > Self.watchesCountedMax
                     ? .unknown(because: "counting so many would make the server wait")
                     : Fact { () throws(FileError) in try Self.countWatches(info) }
                 epolls.append(.init(fd: number, watches: watches))
-            } else if link == "anon_inode:[io_uring]" {
-                rings.append(Self.ring(fd: number, info: info, inodes: &inodes))
+            case .ring: rings.append(Self.ring(fd: number, info: info, inodes: &inodes))
+            case .other: break
             }
         }
         self.numbers = numbers
@@ -88,7 +91,7 @@ struct DescriptorScan {
         return count
     }
 
-    /// Lines such as `    7: socket:[4711]` between `UserFiles:` and the next heading.
+    /// Lines such as `    7: socket:[4711]` between `UserFiles:` and `UserBufs:`.
     private static func ring(
         fd: Int, info: String, inodes: inout Set<UInt32>
     ) -> ProcessDescriptors.Ring {
@@ -103,14 +106,12 @@ struct DescriptorScan {
                         let text = String(decoding: line.dropFirst(10), as: UTF8.self)
                         places = Int(SysctlChange.normalised(text))
                         isInTable = true
-                    } else if line.first != UInt8(ascii: " ") {
+                    } else if line.starts(with: "UserBufs:".utf8) {
                         isInTable = false
-                    } else if isInTable {
-                        let text = String(decoding: line, as: UTF8.self)
-                        let words = text.split(separator: " ", maxSplits: 1)
-                        if words.count == 2, let inode = inode(ofSocket: String(words[1])) {
-                            found.append(inode)
-                        }
+                    } else if isInTable, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+                        // The index is padded to five columns only: do not count on a blank.
+                        let target = UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])
+                        if let inode = inode(ofSocket: target) { found.append(inode) }
                     }
                 }
             } catch {
@@ -128,17 +129,35 @@ struct DescriptorScan {
         return .init(fd: fd, directSockets: reason, directPlaces: reason)
     }
 
-    /// `socket:[4711]`.
-    private static func inode(ofSocket link: String) -> UInt32? {
-        link.hasPrefix("socket:[") ? UInt32(link.dropFirst(8).dropLast()) : nil
+    /// `socket:[4711]`, with or without a blank before it; `nil` for anything else.
+    private static func inode(ofSocket link: UnsafeRawBufferPointer) -> UInt32? {
+        let text = link.first == UInt8(ascii: " ") ? link.dropFirst() : link[...]
+        guard text.starts(with: "socket:[".utf8), text.last == UInt8(ascii: "]") else { return nil }
+        var inode: UInt32 = 0
+        for byte in text.dropFirst(8).dropLast() {
+            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+            inode = inode &* 10 &+ UInt32(byte - UInt8(ascii: "0"))
+        }
+        return inode
     }
 
-    /// Where a link points, cut to what sockets and anonymous inodes need.
-    private static func shortLink(_ path: String) -> String? {
+    private enum Target {
+        case socket(UInt32)
+        case epoll
+        case ring
+        case other
+    }
+
+    /// What a descriptor is. It may have been closed between the listing and this: `other`.
+    private static func target(_ name: String, in folder: CInt) -> Target {
         withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer in
-            let count = readlink(
-                path, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
-            return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+            let count = readlinkat(
+                folder, name, buffer.baseAddress!.assumingMemoryBound(to: CChar.self), buffer.count)
+            guard count > 0 else { return .other }
+            let link = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            if let inode = inode(ofSocket: link) { return .socket(inode) }
+            if link.elementsEqual("anon_inode:[eventpoll]".utf8) { return .epoll }
+            return link.elementsEqual("anon_inode:[io_uring]".utf8) ? .ring : .other
         }
     }
 }

@@ -130,7 +130,15 @@ private struct Ranking {
     }
 
     private mutating func addDescriptors() {
+        let rings = facts.descriptors.value?.rings ?? []
+        let unread = rings.compactMap(\.directSockets.reason)
+        if let reason = unread.first {
+            unknowns.append(
+                "sockets inside of \(unread.count) of its \(rings.count) io_uring instances: "
+                    + reason)
+        }
         if let descriptors = facts.descriptors.value, descriptors.directSocketCount > 0 {
+            guard unread.isEmpty else { return }
             let places = descriptors.directPlaceCount
             add(
                 .directDescriptors, more: places - descriptors.directSocketCount, limit: places,

@@ -35,7 +35,8 @@ struct SocketDiagnosis: ~Copyable {
 
     deinit { close(fd) }
 
-    /// Hands out each socket in one of `states`; nothing is kept. Some 0.6 µs for each of them.
+    /// Hands out each socket in one of `states`; nothing is kept. About 1 µs for each of them,
+    /// where /proc/net/tcp takes 2.5.
     ///
     /// The list is no snapshot: what changes meanwhile may be missing.
     ///

@@ -110,6 +110,38 @@ import Testing
         #expect(poor.binding?.connectionsMore == 0)
     }
 
+    @Test(
+        "the sockets inside of a ring are found at every index, and nothing else is taken for one")
+    func ringTable() throws {
+        let made = try MadeUpHost()
+        let link = made.root + "/proc/7/fd/5"
+        try made.add("/proc/7/fd/keep", "")
+        symlink("anon_inode:[io_uring]", link)
+        defer { unlink(link) }
+        let head = "SqMask:\t0x3ff\nUserFiles:\t20000\n"
+        let table = """
+                0: socket:[11]
+                1: /tmp/socket:[12]
+                2: pipe:[13]
+             9999: socket:[14]
+            10000: socket:[15]
+            19999: socket:[16]
+
+            """
+        try made.add("/proc/7/fdinfo/5", head + table + "UserBufs:\t1\n    0: socket:[17]\n")
+        let scan = try DescriptorScan(pid: 7, files: made.files)
+        #expect(scan.socketInodes == [11, 14, 15, 16])
+        #expect(scan.facts.directSocketCount == 4 && scan.facts.directPlaceCount == 20_000)
+        // Without the table the ring was busy, and nothing is known.
+        try made.add("/proc/7/fdinfo/5", "SqMask:\t0x3ff\n")
+        let busy = try DescriptorScan(pid: 7, files: made.files)
+        #expect(busy.facts.rings[0].directSockets.value == nil)
+        try made.start(7)
+        let facts = try ProcessFacts(pid: 7, files: made.files)
+        let forecast = ProcessForecast(facts, host: HostFacts(), memoryAvailableBytes: nil)
+        #expect(forecast.unknowns[0].hasPrefix("sockets inside of 1 of its 1 io_uring instances"))
+    }
+
     /// Accepts until it may open no more files, then waits.
     private static let server = """
         use Socket; $| = 1;
