@@ -13,8 +13,6 @@ public struct ProcessNetwork: Codable, Hashable, Sendable {
     /// Connections that were refused or dropped because an accept queue was full, since the
     /// network's start and over all its listeners.
     public let listenOverflows: Fact<Int>
-    /// net.core.somaxconn applies to each listen(2).
-    public let acceptQueueLargest: Int
 
     static func read(
         of pid: Int32, sockets: Fact<Set<UInt32>>, files: HostFiles
@@ -38,8 +36,7 @@ public struct ProcessNetwork: Codable, Hashable, Sendable {
             return .known(
                 ProcessNetwork(
                     origin: table.origin, listeners: listeners, own: own,
-                    onListeningPorts: onPorts, listenOverflows: overflows(pid, files),
-                    acceptQueueLargest: listeners.map(\.acceptQueue).max() ?? 0))
+                    onListeningPorts: onPorts, listenOverflows: overflows(pid, files)))
         } catch {
             return .unknown(because: "\(error)")
         }
