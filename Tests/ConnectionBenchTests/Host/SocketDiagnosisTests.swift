@@ -72,8 +72,9 @@ private final class WaitingRoom {
     func counts() throws {
         let room = try WaitingRoom(backlog: 7, clients: 3)
         let counts = try SocketTable(of: getpid()).counts(localPorts: [room.port])
-        // Those that wait to be accepted are established already.
-        #expect(counts[.listen] == 1 && counts[.established] == 3 && counts.total == 4)
+        // Those that wait to be accepted are established already. Another program's sockets may be
+        // in TIME_WAIT on this port.
+        #expect(counts[.listen] == 1 && counts[.established] == 3)
 
         var inodes: [UInt32] = []
         try SocketDiagnosis().forEach(in: [.established], localPort: room.port) {
