@@ -12,6 +12,9 @@
 #include <linux/futex.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -188,6 +191,32 @@ static inline long CLinux_getrlimit_nofile(uint64_t *soft, uint64_t *hard) {
 static inline long CLinux_setrlimit_nofile(uint64_t soft, uint64_t hard) {
     uint64_t limit[2] = {soft, hard};
     return CLinux_result(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limit, 0));
+}
+
+/// A socket of the kernel's socket lists, see sock_diag(7), for the calling thread's network.
+static inline int CLinux_diagnosis_socket(void) {
+    return (int)CLinux_result(
+        syscall(SYS_socket, AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+}
+
+/// Asks for every TCP socket of a family in one of `states` (bit n: state n). `localPort`: in
+/// network order, or 0 for all.
+static inline long CLinux_request_tcp_sockets(int fd, uint8_t family, uint32_t states,
+                                              uint16_t localPort) {
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } message = {{sizeof message, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP, 1, 0},
+                 {.sdiag_family = family,
+                  .sdiag_protocol = IPPROTO_TCP,
+                  .idiag_states = states,
+                  .id = {.idiag_sport = localPort}}};
+    return CLinux_result(syscall(SYS_sendto, fd, &message, sizeof message, 0, 0, 0));
+}
+
+/// setns(2): moves the calling thread, and no other, into the network of /proc/<pid>/ns/net.
+static inline int CLinux_enter_network(int fd) {
+    return (int)CLinux_result(syscall(SYS_setns, fd, 0x40000000 /* CLONE_NEWNET */));
 }
 
 #endif

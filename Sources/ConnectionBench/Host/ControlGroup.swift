@@ -1,4 +1,4 @@
-// The limits that the control groups of this process put on it, in cgroup v1 and v2.
+// The limits that the control groups of a process put on it, in cgroup v1 and v2.
 
 /// A limit of a control group, and how much of it is used already.
 public struct ControlGroupLimit: Codable, Hashable, Sendable {
@@ -16,12 +16,15 @@ public struct ControlGroupLimit: Codable, Hashable, Sendable {
     }
 }
 
-/// Finds the groups of this process through /proc/self/cgroup and /proc/self/mountinfo.
+/// Finds the groups of a process through its /proc/<pid>/cgroup, and where they are mounted for us
+/// through /proc/self/mountinfo.
 ///
 /// A limit holds for a group and all below it, so each one up to the visible root is read, and the
 /// tightest is what counts.
 struct ControlGroup {
     let files: HostFiles
+    /// A pid, or `self`.
+    var process = "self"
 
     /// The tightest limit on threads and processes; `nil` where none can be read.
     func pids() -> ControlGroupLimit? {
@@ -96,17 +99,18 @@ struct ControlGroup {
         }
     }
 
-    /// The directories of this process's group and its ancestors, in v1 and v2.
+    /// The directories of the process's group and its ancestors, in v1 and v2.
     private func directories(controller: String) -> [String] {
         guard let mounts = files.text("/proc/self/mountinfo"),
-            let groups = files.text("/proc/self/cgroup")
+            let groups = files.text("/proc/\(process)/cgroup")
         else { return [] }
         var directories: [String] = []
         for group in groups.split(separator: "\n") {
             // `8:pids:/path` in v1, `0::/path` in v2. The path may hold colons.
             let columns = group.split(
                 separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard columns.count == 3 else { continue }
+            // Seen from inside a container, a group outside of it has a path with `..`.
+            guard columns.count == 3, !columns[2].hasPrefix("/..") else { continue }
             let isUnified = columns[0] == "0" && columns[1].isEmpty
             guard isUnified || columns[1].split(separator: ",").contains(controller[...]) else {
                 continue

@@ -76,6 +76,31 @@ enum TextFile {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Hands out each line without its end, in memory that is valid during the call only: for files
+    /// with a line for each of millions of sockets.
+    static func forEachLine(
+        _ path: String, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(FileError) {
+        var rest: [UInt8] = []
+        try readChunks(path) { chunk in
+            var start = 0
+            while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
+                let part = UnsafeRawBufferPointer(rebasing: chunk[start..<end])
+                if rest.isEmpty {
+                    body(part)
+                } else {
+                    rest.append(contentsOf: part)
+                    rest.withUnsafeBytes(body)
+                    rest.removeAll(keepingCapacity: true)
+                }
+                start = end + 1
+            }
+            rest.append(contentsOf: chunk[start...])
+            return true
+        }
+        if !rest.isEmpty { rest.withUnsafeBytes(body) }
+    }
+
     /// Hands the file out in pieces until `body` returns false.
     private static func readChunks(
         _ path: String, _ body: (UnsafeRawBufferPointer) -> Bool

@@ -28,6 +28,24 @@ import Testing
         #expect(try TextFile.readHead(path) { _ in true } == TextFile.read(path))
     }
 
+    @Test("every line is handed out once, also one that is longer than a chunk")
+    func lines() throws {
+        let long = String(repeating: "x", count: 40_000)
+        let content = "a\n\n\(long)\nb\n" + String(repeating: "0123456789\n", count: 9_000) + "end"
+        let directory = try FixtureDirectory(["/lines": content, "/empty": "", "/ends": "a\n"])
+        func lines(_ name: String) throws -> [String] {
+            var lines: [String] = []
+            try TextFile.forEachLine(directory.path + name) {
+                lines.append(String(decoding: $0, as: UTF8.self))
+            }
+            return lines
+        }
+        let expected = content.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(try lines("/lines") == expected.map(String.init))
+        #expect(try lines("/empty") == [])
+        #expect(try lines("/ends") == ["a"])
+    }
+
     @Test("a missing file is an error with its path and errno")
     func missingFile() {
         let error = #expect(throws: FileError.self) { try TextFile.read("/proc/no-such-file") }
