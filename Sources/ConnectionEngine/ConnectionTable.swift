@@ -56,8 +56,8 @@
         static let starved = Flags(rawValue: 32)
         /// The kernel has said that bytes may be waiting (edge-triggered readiness).
         static let readable = Flags(rawValue: 64)
-        /// To be reset instead of ended in order.
-        static let aborting = Flags(rawValue: 128)
+        /// It was a peer that connected (noted by the epoll backend).
+        static let accepted = Flags(rawValue: 128)
         /// Its waiting request was asked to end.
         static let cancelled = Flags(rawValue: 256)
         /// Messages follow each other quickly: the next wait may be a hot one.

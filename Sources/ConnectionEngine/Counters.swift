@@ -1,5 +1,7 @@
 // What a worker did and what went wrong, as plain numbers that only grow.
 
+import Glibc
+
 /// Counts of one worker since its start; those of several workers can be added.
 public struct Counters: Hashable, Sendable, Codable {
     public var accepted: UInt64 = 0
@@ -37,8 +39,22 @@ public struct Counters: Hashable, Sendable, Codable {
     public var staleCompletions: UInt64 = 0
     /// Operations on a connection that no longer exists, dropped by generation.
     public var staleOperations: UInt64 = 0
-    /// accept failed for lack of descriptors or memory; it was tried again later.
+    /// A client could not be taken, and its listener rested for 100 ms: the sum of the kinds below,
+    /// and of those that no kind names. It stays in the queue, but for the last two kinds.
     public var acceptFailures: UInt64 = 0
+    /// EMFILE: this process has as many descriptors as RLIMIT_NOFILE allows.
+    public var acceptFailuresNoDescriptor: UInt64 = 0
+    /// ENFILE: the system has as many files as fs.file-max allows.
+    public var acceptFailuresNoFile: UInt64 = 0
+    /// ENOMEM, ENOBUFS.
+    public var acceptFailuresNoMemory: UInt64 = 0
+    /// Thread backend: the accepted client was reset, because no thread could be made for it.
+    public var acceptFailuresNoThread: UInt64 = 0
+    /// epoll: the accepted client's connection was closed with ENOSPC when it was armed first
+    /// (fs.epoll.max_user_watches).
+    public var acceptFailuresNoWatch: UInt64 = 0
+    /// io_uring: a further ring could not be made. What needed it failed; the worker goes on.
+    public var ringFailures: UInt64 = 0
     /// Clients lost because a direct descriptor table was full: must stay 0.
     public var acceptTableFull: UInt64 = 0
     /// Connections that became busy (multishot receive) and idle again (poll).
@@ -71,9 +87,44 @@ public struct Counters: Hashable, Sendable, Codable {
             ("againCompletions", \.againCompletions), ("shortSends", \.shortSends),
             ("blockedSends", \.blockedSends), ("staleCompletions", \.staleCompletions),
             ("staleOperations", \.staleOperations), ("acceptFailures", \.acceptFailures),
-            ("acceptTableFull", \.acceptTableFull), ("promotions", \.promotions),
+            ("acceptFailuresNoDescriptor", \.acceptFailuresNoDescriptor),
+            ("acceptFailuresNoFile", \.acceptFailuresNoFile),
+            ("acceptFailuresNoMemory", \.acceptFailuresNoMemory),
+            ("acceptFailuresNoThread", \.acceptFailuresNoThread),
+            ("acceptFailuresNoWatch", \.acceptFailuresNoWatch),
+            ("ringFailures", \.ringFailures), ("acceptTableFull", \.acceptTableFull),
+            ("promotions", \.promotions),
             ("demotions", \.demotions), ("queueGrowths", \.queueGrowths), ("rings", \.rings),
             ("threads", \.threads),
         ]
+    }
+}
+
+extension Counters {
+    /// What a client needed when it could not be taken.
+    enum AcceptStep {
+        /// accept(2) itself, or IORING_OP_ACCEPT.
+        case accept
+        /// A ring with a free slot.
+        case ring
+        /// A thread of its own.
+        case thread
+        /// epoll's watch over it.
+        case watch
+    }
+
+    /// Counts a client that could not be taken, by what was lacking; the one place that says which
+    /// errno means what.
+    mutating func acceptFailed(_ code: CInt, at step: AcceptStep) {
+        acceptFailures += 1
+        switch (step, code) {
+        // pthread_create has no other errno for a thread limit, and its memory is the thread's.
+        case (.thread, EAGAIN), (.thread, ENOMEM): acceptFailuresNoThread += 1
+        case (.watch, ENOSPC): acceptFailuresNoWatch += 1
+        case (_, EMFILE): acceptFailuresNoDescriptor += 1
+        case (_, ENFILE): acceptFailuresNoFile += 1
+        case (_, ENOMEM), (_, ENOBUFS): acceptFailuresNoMemory += 1
+        default: break
+        }
     }
 }

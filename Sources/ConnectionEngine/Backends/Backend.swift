@@ -52,3 +52,6 @@ struct WorkerSetup: Sendable {
     @safe nonisolated(unsafe) let table: ConnectionTable
     @safe nonisolated(unsafe) let pool: BufferPool
 }
+
+/// Nanoseconds that a listener rests after a client could not be taken, on every backend.
+let acceptPause: UInt64 = 100_000_000

@@ -265,7 +265,7 @@ private let eventsPerTurn = 16
             while batch.room >= 2 {
                 if table.openCount >= setup.limits.connections {
                     // Full: the clients wait in the queue; look again when one has gone.
-                    acceptPausedUntil = .now.advanced(byNanoseconds: 100_000_000)
+                    acceptPausedUntil = .now.advanced(byNanoseconds: acceptPause)
                     break
                 }
                 let fd = CLinux_accept(
@@ -278,18 +278,23 @@ private let eventsPerTurn = 16
                     break
                 } else if fd != -EINTR && fd != -ECONNABORTED {
                     // EMFILE, ENFILE, ENOBUFS, ENOMEM: try again in 100 ms.
-                    counters.acceptFailures += 1
-                    acceptPausedUntil = .now.advanced(byNanoseconds: 100_000_000)
+                    acceptFailed(-fd, at: .accept)
                     break
                 }
             }
         }
     }
 
+    private mutating func acceptFailed(_ code: CInt, at step: Counters.AcceptStep) {
+        counters.acceptFailed(code, at: step)
+        acceptPausedUntil = .now.advanced(byNanoseconds: acceptPause)
+    }
+
     private mutating func accepted(_ fd: CInt, into batch: inout CompletionBatch) {
         guard let id = table.take(.open, fd: fd) else {
             preconditionFailure("a slot must be free below the connection limit")
         }
+        unsafe table.slots[Int(id.index)].flags.insert(.accepted)
         counters.accepted += 1
         batch.append(.accepted(id))
     }
@@ -366,7 +371,10 @@ private let eventsPerTurn = 16
             events | CLinux_EPOLLET, UserData(.poll, id).rawValue)
         unsafe slot.pointee.flags.insert(.watched)
         if result < 0 {
-            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM.
+            // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. Further clients would fare no better.
+            if isNew, unsafe slot.pointee.flags.contains(.accepted) {
+                acceptFailed(-result, at: .watch)
+            }
             unsafe terminate(id, slot, code: Int16(-result), keepsSends: false)
             makeReady(id)
         }

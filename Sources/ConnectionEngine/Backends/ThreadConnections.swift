@@ -149,7 +149,7 @@ extension ThreadWorker where H: ~Copyable {
             let fd = CLinux_accept(listener, CLinux_SOCK_CLOEXEC)
             if fd < 0 {
                 if fd == -EINVAL { return }  // shut down by `endAllThreads`
-                if fd != -EINTR && fd != -ECONNABORTED { pauseAccepting() }
+                if fd != -EINTR && fd != -ECONNABORTED { acceptFailed(-fd, at: .accept) }
                 continue
             }
             guard let id = slotForAccepted(fd) else {
@@ -170,7 +170,7 @@ extension ThreadWorker where H: ~Copyable {
                 lock.unlock()
                 _ = CLinux_set_abortive_close(fd)
                 closeDescriptor(fd)
-                pauseAccepting()
+                acceptFailed(error.errno.code, at: .thread)
             }
         }
     }
@@ -186,22 +186,22 @@ extension ThreadWorker where H: ~Copyable {
                 return id
             }
             lock.unlock()
-            rest(milliseconds: 10)
+            rest(nanoseconds: 10_000_000)
             lock.lock()
         }
         return nil
     }
 
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM or no thread: 100 ms of rest.
-    private func pauseAccepting() {
+    private func acceptFailed(_ code: CInt, at step: Counters.AcceptStep) {
         lock.lock()
-        counters.acceptFailures += 1
+        counters.acceptFailed(code, at: step)
         lock.unlock()
-        rest(milliseconds: 100)
+        rest(nanoseconds: Int(acceptPause))
     }
 
-    private func rest(milliseconds: Int) {
-        var time = timespec(tv_sec: 0, tv_nsec: milliseconds * 1_000_000)
+    private func rest(nanoseconds: Int) {
+        var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
         unsafe nanosleep(&time, nil)
     }
 }

@@ -65,7 +65,7 @@ extension URingBackend {
         if completion.result >= 0 {
             try accepted(completion.result, ring: ring, into: &batch)
         } else if completion.result != -ECANCELED {
-            acceptFailed(-completion.result, index)
+            acceptFailed(-completion.result, index, ring: ring)
         }
         if !completion.isMore {
             if acceptors[index].state == .armed { armedInRing[ring] -= 1 }
@@ -111,15 +111,16 @@ extension URingBackend {
         batch.append(.accepted(id))
     }
 
-    private mutating func acceptFailed(_ code: CInt, _ index: Int) {
+    private mutating func acceptFailed(_ code: CInt, _ index: Int, ring: Int) {
         switch code {
-        case ENFILE where layout.isDirect:
+        // With free slots left, it is the system's limit on files that speaks.
+        case ENFILE where layout.isDirect && liveInRing[ring] >= layout.slotsPerRing:
             counters.acceptTableFull += 1
         case EINTR, ECONNABORTED, EAGAIN:
             counters.rearms += 1
         default:
             // EMFILE, ENFILE, ENOBUFS, ENOMEM: the clients stay in the queue; try again in 100 ms.
-            counters.acceptFailures += 1
+            counters.acceptFailed(code, at: .accept)
             acceptors[index].pausedUntil = coarseTime &+ UInt32(acceptPause >> 20)
         }
     }

@@ -166,7 +166,7 @@ import Glibc
             timeout = Int64(min(deadline.nanoseconds(since: .now), 1 << 60))
         }
         if !hotConnections.isEmpty { timeout = min(timeout ?? .max, hotSweepInterval) }
-        if hasPausedAcceptor { timeout = min(timeout ?? .max, acceptPause) }
+        if hasPausedAcceptor { timeout = min(timeout ?? .max, Int64(acceptPause)) }
         // Other rings report through one completion, so only a lone ring may wait for a batch.
         let target = ringCount == 1 ? batchTarget : 1
         try enter(0, minComplete: target, timeout: timeout)
@@ -301,9 +301,6 @@ import Glibc
 
 /// After so many microseconds a waiting hub is content with one completion.
 private let batchWaitMicroseconds: UInt32 = 50
-
-/// Nanoseconds that an acceptor rests after a failure.
-let acceptPause: Int64 = 100_000_000
 
 /// Nanoseconds between two looks for busy connections that have become idle.
 let hotSweepInterval: Int64 = 300_000_000

@@ -64,6 +64,8 @@ private func acceptsAgain(_ engine: TestEngine) throws {
         usleep(11_000)
         return engine.engine.counters.acceptFailures > 0
     }
+    let counters = engine.engine.counters
+    precondition(counters.acceptFailuresNoDescriptor == counters.acceptFailures, "\(counters)")
     // Nothing wakes the worker but its own rest.
     _ = lowerLimit(to: before)
     for peer in peers {

@@ -35,6 +35,11 @@ private func entries(of path: String) -> [String] {
     return names
 }
 
+/// Bytes of address space that this process has mapped.
+func addressSpaceByteCount() -> Int {
+    Int(firstLine(of: "/proc/self/statm").prefix { $0 != " " })! * 4_096
+}
+
 private func firstLine(of path: String) -> String {
     guard let file = fopen(path, "r") else { return "" }
     defer { fclose(file) }

@@ -1,7 +1,9 @@
 // Counters that can be printed and added, every one of them.
 
-import ConnectionEngine
+import Glibc
 import Testing
+
+@testable import ConnectionEngine
 
 @Suite struct CountersTests {
     @Test("every stored counter has a name and is added")
@@ -18,6 +20,30 @@ import Testing
         for (position, field) in Counters.fields.enumerated() {
             #expect(left[keyPath: field.path] == UInt64(position) + 1_000)
         }
+    }
+
+    @Test("a client that could not be taken is counted by what was lacking")
+    func acceptFailures() {
+        var counters = Counters()
+        counters.acceptFailed(EMFILE, at: .accept)
+        counters.acceptFailed(EMFILE, at: .ring)
+        counters.acceptFailed(ENFILE, at: .accept)
+        counters.acceptFailed(ENOMEM, at: .accept)
+        counters.acceptFailed(ENOBUFS, at: .accept)
+        counters.acceptFailed(ENOMEM, at: .ring)
+        counters.acceptFailed(ENOMEM, at: .watch)
+        counters.acceptFailed(EAGAIN, at: .thread)
+        counters.acceptFailed(ENOMEM, at: .thread)
+        counters.acceptFailed(ENOSPC, at: .watch)
+        counters.acceptFailed(EPERM, at: .accept)
+        var expected = Counters()
+        expected.acceptFailures = 11
+        expected.acceptFailuresNoDescriptor = 2
+        expected.acceptFailuresNoFile = 1
+        expected.acceptFailuresNoMemory = 4
+        expected.acceptFailuresNoThread = 2
+        expected.acceptFailuresNoWatch = 1
+        #expect(counters == expected)
     }
 
     @Test("every feature has a name of its own")
