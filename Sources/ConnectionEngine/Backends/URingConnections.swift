@@ -18,7 +18,14 @@ extension URingBackend {
         _ id: ConnectionID, from source: SocketAddress?, to destination: SocketAddress
     ) throws(SystemError) {
         let slot = unsafe table.slots + Int(id.index)
-        let ring = try ringIndex(of: id)
+        let ring = layout.ring(of: id.index)
+        while ring >= ringCount {
+            let code = addRing()
+            if code == 0 { continue }
+            unsafe slot.pointee.state = .closing
+            unsafe slot.pointee.closeCode = Int16(code)
+            return ringless.append(id)
+        }
         try reserve(3, in: ring)
         let needsBind = source != nil
         if layout.isDirect, !needsBind || features.contains(.bind) {
@@ -95,7 +102,11 @@ extension URingBackend {
             counters.staleOperations += 1
             return
         }
-        if unsafe slot.pointee.state == .closing { return }
+        if unsafe slot.pointee.state == .closing {
+            // Without a ring there is nothing to close, but this is what was asked for.
+            if unsafe slot.pointee.inFlight == 0 { unsafe slot.pointee.closeCode = 0 }
+            return
+        }
         if abort {
             let ring = layout.ring(of: id.index)
             try reserve(1, in: ring)
@@ -364,6 +375,7 @@ extension URingBackend {
         let ring = layout.ring(of: id.index)
         try reserve(1, in: ring)
         unsafe rings[ring].prepareClose(id, target(id, slot))
+        closesQueued[ring] = true
         unsafe slot.pointee.state = .closing
         unsafe slot.pointee.inFlight = 1
     }

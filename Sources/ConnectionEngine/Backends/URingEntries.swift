@@ -28,6 +28,13 @@ struct UserData {
         self.init(kind, ConnectionID(index: index, generation: 0))
     }
 
+    /// A listener's accept request for one client; one for many has no generation.
+    init(singleAccept index: UInt32) {
+        self.init(.accept, ConnectionID(index: index, generation: 1))
+    }
+
+    var isSingleAccept: Bool { id.generation == 1 }
+
     var kind: Kind? { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 56)) }
 
     var id: ConnectionID {
@@ -54,7 +61,8 @@ extension URing {
         unsafe io_uring_prep_accept(entry, listener, nil, nil, flags)
         if multishot { unsafe entry.pointee.ioprio |= CLiburing_ACCEPT_MULTISHOT }
         if direct { unsafe entry.pointee.file_index = CLiburing_FILE_INDEX_ALLOC }
-        unsafe entry.pointee.user_data = UserData(.accept, index: index).rawValue
+        let data = multishot ? UserData(.accept, index: index) : UserData(singleAccept: index)
+        unsafe entry.pointee.user_data = data.rawValue
     }
 
     /// Makes a TCP socket in a direct slot; answered only when it fails.
