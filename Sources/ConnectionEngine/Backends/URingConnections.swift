@@ -26,12 +26,15 @@ extension URingBackend {
             unsafe slot.pointee.closeCode = Int16(code)
             return ringless.append(id)
         }
-        try reserve(3, in: ring)
+        try reserve(4, in: ring)
         let needsBind = source != nil
         if layout.isDirect, !needsBind || features.contains(.bind) {
             rings[ring].prepareSocket(
                 id, isIPv6: destination.isIPv6, slot: layout.directSlot(of: id.index))
             if let source {
+                // As on the other backends: ports of connections elsewhere, or in TIME_WAIT, serve.
+                unsafe rings[ring].prepareReuseAddress(
+                    id, target(id, slot), one: rings[ring].storeOne())
                 let address = unsafe rings[ring].storeAddress(source)
                 unsafe rings[ring].prepareBind(
                     id, target(id, slot), address: address, byteCount: source.kernelByteCount)

@@ -74,6 +74,21 @@ extension URing {
         unsafe entry.pointee.user_data = UserData(.prepareConnect, id).rawValue
     }
 
+    /// Sets SO_REUSEADDR (Linux 6.7), as sockets that are made by system calls do; answered only
+    /// when it fails.
+    mutating func prepareReuseAddress(_ id: ConnectionID, _ target: Target, one: UnsafeRawPointer) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_rw(
+            CInt(IORING_OP_URING_CMD.rawValue), entry, target.fd, nil, 0,
+            CLiburing_SOCKET_OP_SETSOCKOPT)
+        // The level and the option's name share the address's 64 bits.
+        unsafe entry.pointee.addr = UInt64(SOL_SOCKET) | UInt64(SO_REUSEADDR) << 32
+        unsafe entry.pointee.addr3 = UInt64(UInt(bitPattern: one))
+        unsafe entry.pointee.file_index = 4
+        unsafe entry.pointee.flags |= target.flags | CLiburing_SQE_CQE_SKIP_SUCCESS
+        unsafe entry.pointee.user_data = UserData(.prepareConnect, id).rawValue
+    }
+
     /// Binds to the source address (Linux 6.11); answered only when it fails.
     mutating func prepareBind(
         _ id: ConnectionID, _ target: Target, address: UnsafeRawPointer, byteCount: UInt32
