@@ -81,3 +81,38 @@ public struct Configuration: Sendable {
         self.backend = backend
     }
 }
+
+extension Configuration {
+    /// Several workers listen on one port.
+    var sharesListeners: Bool { listenerSpread == .everyWorker && workers > 1 }
+
+    /// The workers that listen on an address of ``listen``.
+    func workersListening(at position: Int) -> Range<Int> {
+        sharesListeners ? 0..<workers : position % workers..<position % workers + 1
+    }
+
+    func listenerCount(of worker: Int) -> Int {
+        listen.indices.count { workersListening(at: $0).contains(worker) }
+    }
+
+    var usesDirectDescriptors: Bool {
+        backend == .uring && !maskedFeatures.contains(.directDescriptors)
+    }
+
+    /// Connections that may wait in one listener's queue: a ring must keep as many slots free as
+    /// its listeners' queues hold.
+    func backlog(descriptorLimit: UInt64) -> UInt32 {
+        let perWorker = UInt32(max(listenerCount(of: 0), 1))
+        var slots = limits.ringSlots
+        if usesDirectDescriptors { slots = UInt32(min(UInt64(slots), descriptorLimit)) }
+        return min(limits.backlog, max(slots / (4 * perWorker), 8))
+    }
+
+    /// How a worker's connections lie in its rings.
+    func layout(listeners: Int, descriptorLimit: UInt64) -> URingLayout {
+        URingLayout(
+            limits: limits, listeners: listeners,
+            backlog: backlog(descriptorLimit: descriptorLimit), isDirect: usesDirectDescriptors,
+            descriptorLimit: descriptorLimit)
+    }
+}

@@ -36,7 +36,8 @@
         case open
         /// Close was asked or the peer ended; waits for queued sends and for `inFlight` to be 0.
         case terminating
-        /// The descriptor is being closed; the next completion is the last.
+        /// The descriptor is being closed, or there never was one (nothing is in flight then); the
+        /// next completion is the last.
         case closing
     }
 
@@ -76,6 +77,8 @@
 
     private struct Header {
         var freeHead: Int32 = -1
+        /// Free slots that are taken only when no other one that was used before is free.
+        var spareHead: Int32 = -1
         /// Slots from here on were never used; they are handed out in order.
         var untouched: UInt32
         var openCount: UInt32 = 0
@@ -85,13 +88,18 @@
     let capacity: UInt32
     /// Slots below this are named by the kernel (accepted into a direct table), not by us.
     let kernelNamed: UInt32
+    /// Slots that no connect takes: a client that was accepted must find one.
+    private let keptForAccepting: UInt32
     let slots: UnsafeMutablePointer<Slot>
     private let header: UnsafeMutablePointer<Header>
 
-    init(capacity: UInt32, kernelNamed: UInt32 = 0) throws(SystemError) {
-        precondition(kernelNamed <= capacity)
+    init(
+        capacity: UInt32, kernelNamed: UInt32 = 0, keptForAccepting: UInt32 = 0
+    ) throws(SystemError) {
+        precondition(kernelNamed <= capacity && keptForAccepting <= capacity)
         self.capacity = capacity
         self.kernelNamed = kernelNamed
+        self.keptForAccepting = keptForAccepting
         let byteCount = Int(capacity) * MemoryLayout<Slot>.stride
         // Zero bytes are a valid slot: generation 0, `.free`, no flags.
         unsafe self.slots = try mapMemory(byteCount: byteCount)
@@ -111,10 +119,14 @@
 
     /// Takes a free slot for a connection in `state`; `nil` when all are in use.
     func take(_ state: State, fd: Int32 = -1) -> ConnectionID? {
+        if state == .opening, openCount >= capacity - keptForAccepting { return nil }
         let index: UInt32
         if unsafe header.pointee.freeHead >= 0 {
             index = unsafe UInt32(header.pointee.freeHead)
             unsafe header.pointee.freeHead = slots[Int(index)].fd
+        } else if unsafe header.pointee.spareHead >= 0 {
+            index = unsafe UInt32(header.pointee.spareHead)
+            unsafe header.pointee.spareHead = slots[Int(index)].fd
         } else if unsafe header.pointee.untouched < capacity {
             index = unsafe header.pointee.untouched
             unsafe header.pointee.untouched += 1
@@ -142,13 +154,20 @@
     }
 
     /// Gives a slot back and raises its generation: the old id is stale from here on.
-    func release(_ id: ConnectionID) {
+    ///
+    /// - Parameter isSpare: it is to be taken again after the other free ones: what it needs could
+    ///   not be had.
+    func release(_ id: ConnectionID, isSpare: Bool = false) {
         let index = Int(id.index)
         unsafe precondition(slots[index].state != .free && slots[index].inFlight == 0)
         unsafe slots[index].generation = (id.generation &+ 1) & ConnectionID.generationMask
         unsafe slots[index].state = .free
         unsafe header.pointee.openCount -= 1
-        if id.index >= kernelNamed {
+        guard id.index >= kernelNamed else { return }
+        if isSpare {
+            unsafe slots[index].fd = header.pointee.spareHead
+            unsafe header.pointee.spareHead = Int32(id.index)
+        } else {
             unsafe slots[index].fd = header.pointee.freeHead
             unsafe header.pointee.freeHead = Int32(id.index)
         }

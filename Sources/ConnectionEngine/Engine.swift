@@ -39,9 +39,10 @@ public final class Engine: Sendable {
     ) throws(SystemError) {
         precondition(configuration.workers >= 1, "workers: \(configuration.workers)")
         configuration.limits.check()
-        raiseDescriptorLimit()
+        let descriptorLimit = raiseDescriptorLimit()
         self.configuration = configuration
-        let listeners = try Listeners(configuration)
+        let listeners = try Listeners(
+            configuration, backlog: configuration.backlog(descriptorLimit: descriptorLimit))
         self.listeningAddresses = listeners.addresses
         var running: [RunningWorker] = []
         do throws(SystemError) {
@@ -49,7 +50,7 @@ public final class Engine: Sendable {
                 running.append(
                     try Engine.start(
                         index, configuration, listeners: listeners.ofWorker[index],
-                        backlog: listeners.backlog, stopFlag, makeHandler))
+                        descriptorLimit: descriptorLimit, stopFlag, makeHandler))
             }
         } catch {
             // The failed worker has closed its own listeners; the others close theirs in their end.
@@ -116,15 +117,16 @@ public final class Engine: Sendable {
     // MARK: Starting
 
     private static func start<H: Handler & ~Copyable>(
-        _ index: Int, _ configuration: Configuration, listeners: [CInt], backlog: UInt32,
-        _ stopFlag: StopFlag, _ makeHandler: @escaping @Sendable (Int) -> H
+        _ index: Int, _ configuration: Configuration, listeners: [CInt],
+        descriptorLimit: UInt64, _ stopFlag: StopFlag, _ makeHandler: @escaping @Sendable (Int) -> H
     ) throws(SystemError) -> RunningWorker {
         let status = WorkerStatus()
         let started = EventCount()
         let wakeUp = EventCount()
         let setup: WorkerSetup
         do throws(SystemError) {
-            setup = try prepare(configuration, listeners: listeners, backlog: backlog)
+            setup = try prepare(
+                configuration, listeners: listeners, descriptorLimit: descriptorLimit)
         } catch {
             for fd in listeners { closeDescriptor(fd) }
             throw error
@@ -177,17 +179,18 @@ public final class Engine: Sendable {
 
     /// Takes a worker's memory and its wake signal.
     private static func prepare(
-        _ configuration: Configuration, listeners: [CInt], backlog: UInt32
+        _ configuration: Configuration, listeners: [CInt], descriptorLimit: UInt64
     ) throws(SystemError) -> WorkerSetup {
         let limits = configuration.limits
-        let layout = URingLayout(
-            limits: limits, listeners: listeners.count, backlog: backlog,
-            isDirect: configuration.backend == .uring
-                && !configuration.maskedFeatures.contains(.directDescriptors))
+        let layout = configuration.layout(
+            listeners: listeners.count, descriptorLimit: descriptorLimit)
         let wake = try WakeSignal()
+        let isRing = configuration.backend == .uring
         let table = try ConnectionTable(
-            capacity: configuration.backend == .uring ? layout.indexLimit : limits.connections,
-            kernelNamed: layout.kernelNamed)
+            capacity: isRing ? layout.indexLimit : limits.connections,
+            kernelNamed: layout.kernelNamed,
+            keptForAccepting: isRing && !layout.isDirect
+                ? layout.indexLimit - limits.connections : 0)
         let pool: BufferPool
         do throws(SystemError) {
             pool = try BufferPool(count: limits.buffers, byteCount: limits.bufferByteCount)
@@ -198,7 +201,7 @@ public final class Engine: Sendable {
         return WorkerSetup(
             limits: limits, idleMode: configuration.idleMode,
             features: URingFeatures.all.subtracting(configuration.maskedFeatures),
-            listeners: listeners, backlog: backlog, wake: wake, table: table, pool: pool)
+            listeners: listeners, layout: layout, wake: wake, table: table, pool: pool)
     }
 
     /// Gives back what a worker was given, after its last use.
@@ -219,28 +222,17 @@ public final class Engine: Sendable {
 private struct Listeners {
     var ofWorker: [[CInt]]
     var addresses: [SocketAddress] = []
-    let backlog: UInt32
 
-    init(_ configuration: Configuration) throws(SystemError) {
-        let workers = configuration.workers
-        ofWorker = Array(repeating: [], count: workers)
-        let isShared = configuration.listenerSpread == .everyWorker && workers > 1
-        // A ring must keep as many slots free as its listeners' queues hold.
-        let perWorker =
-            isShared
-            ? configuration.listen.count : (configuration.listen.count + workers - 1) / workers
-        backlog = min(
-            configuration.limits.backlog,
-            max(configuration.limits.ringSlots / UInt32(4 * max(perWorker, 1)), 8))
+    init(_ configuration: Configuration, backlog: UInt32) throws(SystemError) {
+        ofWorker = Array(repeating: [], count: configuration.workers)
+        let isShared = configuration.sharesListeners
         do throws(SystemError) {
             for (position, wanted) in configuration.listen.enumerated() {
                 var address = wanted
-                let owners =
-                    isShared ? 0..<workers : (position % workers)..<(position % workers + 1)
-                for worker in owners {
+                for worker in configuration.workersListening(at: position) {
                     let socket = try Socket.listening(
                         on: address, backlog: backlog, sharesPort: isShared,
-                        nonBlocking: configuration.backend == .epoll)
+                        nonBlocking: configuration.backend != .uring)
                     // The first one's port, if the kernel chose it, is the others' too.
                     address = try socket.localAddress()
                     ofWorker[worker].append(socket.release())

@@ -14,7 +14,7 @@ public struct Limits: Hashable, Sendable {
     /// Bytes of one buffer: the largest piece that one `.received` brings and one `.send` takes.
     public var bufferByteCount: UInt32 = 2_048
 
-    /// SQEs between two kernel entries, at least 4: one connect takes up to three. A power of two,
+    /// SQEs between two kernel entries, at least 4: one connect takes up to four. A power of two,
     /// because the kernel rounds up to one. A full queue costs one more entry, nothing else.
     public var submissionEntries: UInt32 = 1_024
 

@@ -123,6 +123,18 @@ func isConnected(_ fd: CInt) -> Bool {
     }
 }
 
+/// Whether a client waits in a listening socket's queue.
+func hasClient(_ listener: CInt) -> Bool {
+    var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&request, 1, 0) > 0
+}
+
+/// Waits until a client is in a listening socket's queue, or the socket was shut down.
+func waitForClient(_ listener: CInt) {
+    var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+    _ = unsafe poll(&request, 1, -1)
+}
+
 /// A socket for an outgoing connection, bound to `source` when there is one.
 func connectingSocket(
     from source: SocketAddress?, isIPv6: Bool, nonBlocking: Bool

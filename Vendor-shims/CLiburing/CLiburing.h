@@ -36,6 +36,7 @@ long syscall(long number, ...);
 // Newer than liburing 2.3.
 
 static const uint8_t CLiburing_OP_BIND = 56;                       // Linux 6.11
+static const uint64_t CLiburing_SOCKET_OP_SETSOCKOPT = 3;          // Linux 6.7
 static const uint32_t CLiburing_FEAT_MIN_TIMEOUT = 1u << 15;       // Linux 6.12
 static const uint32_t CLiburing_FEAT_NO_IOWAIT = 1u << 17;         // Linux 6.15
 static const uint32_t CLiburing_ENTER_NO_IOWAIT = 1u << 7;         // Linux 6.15

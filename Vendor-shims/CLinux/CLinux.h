@@ -84,9 +84,9 @@ static inline int CLinux_eventfd(void) {
     return (int)CLinux_result(syscall(SYS_eventfd2, 0, EFD_CLOEXEC));
 }
 
-/// Anonymous memory that a child process inherits by its descriptor (memfd_create(2), no flags).
+/// Anonymous memory (memfd_create(2)), closed on exec: a child gets it as a descriptor of its own.
 static inline int CLinux_memfd(const char *name) {
-    return (int)CLinux_result(syscall(SYS_memfd_create, name, 0));
+    return (int)CLinux_result(syscall(SYS_memfd_create, name, 1 /* MFD_CLOEXEC */));
 }
 
 /// signalfd4(2), non-blocking and closed on exec.
@@ -212,11 +212,6 @@ static inline long CLinux_request_tcp_sockets(int fd, uint8_t family, uint32_t s
                   .idiag_states = states,
                   .id = {.idiag_sport = localPort}}};
     return CLinux_result(syscall(SYS_sendto, fd, &message, sizeof message, 0, 0, 0));
-}
-
-/// setns(2): moves the calling thread, and no other, into the network of /proc/<pid>/ns/net.
-static inline int CLinux_enter_network(int fd) {
-    return (int)CLinux_result(syscall(SYS_setns, fd, 0x40000000 /* CLONE_NEWNET */));
 }
 
 #endif

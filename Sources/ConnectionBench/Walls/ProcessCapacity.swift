@@ -1,6 +1,7 @@
 // How many connections one process can hold under its limit of open files.
 
 import ConnectionEngine
+import Glibc
 
 /// Exact where the engine's layout is known, see `Configuration.connectionCapacity`.
 public struct ProcessCapacity: Codable, Hashable, Sendable {
@@ -38,7 +39,41 @@ public struct ProcessCapacity: Codable, Hashable, Sendable {
 
     /// What the engine of one process can hold, with `workers` workers that share evenly.
     init(_ plan: RunPlan, _ facts: HostFacts, _ backend: BackendKind, workers: Int) {
-        self.init(facts, backend)
+        guard let limit = Self.openFiles(facts) else {
+            self.init(facts, backend)
+            return
+        }
+        // A worker may hold any number: what bounds it here is the descriptors.
+        let setup = EngineSetup(plan, backend, workers: workers, connections: 1 << 26)
+        let inUse = Self.inheritedDescriptors
+        let listen = (0..<workers).map { _ in SocketAddress.loopback(port: 0) }
+        let server = setup.configuration(listen: listen)
+            .connectionCapacity(descriptorLimit: limit, descriptorsInUse: inUse)
+        let client = setup.configuration(listen: [])
+            .connectionCapacity(descriptorLimit: limit, descriptorsInUse: inUse)
+        let isServer = server.accepting <= client.connecting
+        let unit =
+            backend == .uring
+            ? "rings of \(Count.format(min(limit, Int(Limits().ringSlots)))) direct descriptors"
+            : "sockets, one descriptor each"
+        self.init(
+            descriptorLimit: limit, connections: min(server.accepting, client.connecting),
+            formula: "a \(isServer ? "server" : "client") holds"
+                + " \(Count.format(min(server.accepting, client.connecting))) (\(unit);"
+                + " \(inUse) open beforehand, \(workers) worker(s))")
+    }
+
+    /// What a child of this process has open before its engine: what it inherits, the control
+    /// channel and the scoreboard.
+    private static var inheritedDescriptors: Int {
+        var numbers: Set<CInt> = [ChildMain.controlFD, ChildMain.scoreboardFD]
+        for name in (try? TextFile.names(in: "/proc/self/fd")) ?? [] {
+            guard let fd = CInt(name) else { continue }
+            let flags = fcntl(fd, F_GETFD)
+            // The descriptor that lists the directory is closed again.
+            if flags >= 0, flags & FD_CLOEXEC == 0 { numbers.insert(fd) }
+        }
+        return numbers.count
     }
 
     /// The hard limit of open files; the kernel allows none above fs.nr_open.

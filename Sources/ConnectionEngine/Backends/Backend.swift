@@ -44,10 +44,10 @@ struct WorkerSetup: Sendable {
     let limits: Limits
     let idleMode: IdleMode
     let features: URingFeatures
-    /// Listening sockets of this worker, non-blocking, kept open by the engine.
+    /// Listening sockets of this worker, kept open by the engine.
     let listeners: [CInt]
-    /// Connections that may wait in one listener's queue.
-    let backlog: UInt32
+    /// For io_uring: how the table's indices map to rings.
+    let layout: URingLayout
     let wake: WakeSignal
     @safe nonisolated(unsafe) let table: ConnectionTable
     @safe nonisolated(unsafe) let pool: BufferPool

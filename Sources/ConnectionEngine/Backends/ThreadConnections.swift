@@ -145,8 +145,13 @@ extension ThreadWorker where H: ~Copyable {
     }
 
     private func acceptAll(_ listener: CInt) {
-        while !stop.isSet {
+        while waitForRoom() {
             let fd = CLinux_accept(listener, CLinux_SOCK_CLOEXEC)
+            if fd == -EAGAIN {
+                // A blocking accept(2) would hold a descriptor while it waits for a client.
+                waitForClient(listener)
+                continue
+            }
             if fd < 0 {
                 if fd == -EINVAL { return }  // shut down by `endAllThreads`
                 if fd != -EINTR && fd != -ECONNABORTED { acceptFailed(-fd, at: .accept) }
@@ -175,7 +180,22 @@ extension ThreadWorker where H: ~Copyable {
         }
     }
 
-    /// A slot for an accepted client. While the worker is full the client waits, and with it those
+    /// While the worker is full, its clients wait in the listener's queue, without a descriptor;
+    /// `false` when the worker stops.
+    private func waitForRoom() -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        while !isStopping, !stop.isSet {
+            if table.openCount < table.capacity { return true }
+            lock.unlock()
+            rest(nanoseconds: 10_000_000)
+            lock.lock()
+        }
+        return false
+    }
+
+    /// A slot for an accepted client. Another listener or a connect may have filled the worker:
+    /// while the worker is full the client waits, and with it those
     /// in the listener's queue; `nil` when the worker stops.
     private func slotForAccepted(_ fd: CInt) -> ConnectionID? {
         lock.lock()

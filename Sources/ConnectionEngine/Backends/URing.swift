@@ -148,6 +148,13 @@ import Glibc
         return UnsafeRawPointer(place)
     }
 
+    /// The same for an option's value: a C int of 1.
+    mutating func storeOne() -> UnsafeRawPointer {
+        let place = unsafe addresses + Int(submissionTail & submissionMask) * 32
+        unsafe place.storeBytes(of: 1, as: CInt.self)
+        return UnsafeRawPointer(place)
+    }
+
     // MARK: Completion
 
     /// Completions that can be read now.

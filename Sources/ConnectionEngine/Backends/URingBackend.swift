@@ -24,8 +24,13 @@ import Glibc
     /// Connections in each accepting ring's direct table.
     var liveInRing: [UInt32]
     var acceptors: [URingAcceptor]
-    /// Acceptors in each ring that may bring connections with its next entry.
+    /// Multishot requests in each ring that were not asked to end.
     var armedInRing: [UInt32]
+    /// Accept requests in each ring, and in all of them, that bring one client each.
+    var singlesInRing: [UInt32]
+    var singlesCount: UInt32 = 0
+    /// Closes were written into the ring's queue and may not be with the kernel yet.
+    var closesQueued: [Bool]
     var hasIdleAcceptor: Bool
     /// An acceptor rests after a failure: the worker must wake to arm it again.
     var hasPausedAcceptor = false
@@ -40,6 +45,15 @@ import Glibc
     /// The ring that is drained first; another one each time, so that no ring's completions always
     /// find the batch full.
     private var drainStart = 0
+
+    /// errno of a ring that could not be made in this turn; 0: none failed.
+    var ringFailure: CInt = 0
+    /// The same of the newest one that failed.
+    var lastRingFailure: CInt = 0
+    /// Coarse time before which no ring is made for accepting.
+    var ringPausedUntil: UInt32 = 0
+    /// Connections that have no ring, to be reported as closed.
+    var ringless = ConnectionQueue()
 
     /// Some ring has a group of provided buffers.
     var hasGroups = false
@@ -56,9 +70,7 @@ import Glibc
         let hub = try URing.hub(setup.limits, masked: URingFeatures.all.subtracting(setup.features))
         let features = hub.features
         let fallbacks = hub.fallbacks
-        let layout = URingLayout(
-            limits: setup.limits, listeners: setup.listeners.count, backlog: setup.backlog,
-            isDirect: features.contains(.directDescriptors))
+        let layout = setup.layout
         let ring = hub.takeRing()
         if layout.isDirect { try ring.registerDirectTable(count: layout.slotsPerRing) }
         self.setup = setup
@@ -70,6 +82,8 @@ import Glibc
         self.connectsQueued = Array(repeating: 0, count: layout.ringsMax)
         self.liveInRing = Array(repeating: 0, count: layout.ringsMax)
         self.armedInRing = Array(repeating: 0, count: layout.ringsMax)
+        self.singlesInRing = Array(repeating: 0, count: layout.ringsMax)
+        self.closesQueued = Array(repeating: false, count: layout.ringsMax)
         self.acceptors = setup.listeners.map { URingAcceptor(listener: $0) }
         self.hasIdleAcceptor = !setup.listeners.isEmpty
         unsafe rings.initialize(to: ring)
@@ -93,6 +107,7 @@ import Glibc
     // MARK: Backend
 
     mutating func submit(_ operations: inout OperationQueue) throws(SystemError) {
+        ringFailure = 0
         for position in 0..<operations.count {
             switch operations[position] {
             case .connect(let id, let source, let destination):
@@ -114,10 +129,11 @@ import Glibc
         into batch: inout CompletionBatch, until deadline: MonotonicTime?
     ) throws(SystemError) {
         batch.removeAll()
+        if !ringless.isEmpty { reportRingless(into: &batch) }
         if !isWakeReadArmed { try armWakeRead() }
         if !hotConnections.isEmpty { try sweepHot() }
         // A full submission queue may have brought completions since the last reap.
-        var mustWait = !hasLeftover && rings[0].ready == 0
+        var mustWait = !hasLeftover && rings[0].ready == 0 && batch.count == 0
         for index in 1..<max(ringCount, 1) {
             if try enterIfNeeded(index) { mustWait = false }
         }
@@ -197,7 +213,11 @@ import Glibc
             counters.entries += 1
             if result >= 0 {
                 counters.submitted += UInt64(result)
-                if result < queued { counters.shortSubmits += 1 }
+                if result < queued {
+                    counters.shortSubmits += 1
+                } else {
+                    closesQueued[index] = false
+                }
                 return
             }
             switch -result {
@@ -278,24 +298,42 @@ import Glibc
 
     // MARK: Rings
 
-    /// The ring of a connection; made when its first connection needs it.
-    mutating func ringIndex(of id: ConnectionID) throws(SystemError) -> Int {
-        let index = layout.ring(of: id.index)
-        while index >= ringCount { try addRing() }
-        return index
-    }
-
-    mutating func addRing() throws(SystemError) {
+    /// Makes a further ring.
+    ///
+    /// - Returns: 0, or the errno of the failure, which in the same turn is not tried again.
+    mutating func addRing() -> CInt {
         precondition(ringCount < layout.ringsMax, "rings: \(ringCount)")
-        let index = ringCount
-        let ring = try URing(
-            entries: setup.limits.submissionEntries, completions: setup.limits.completionEntries,
-            flags: rings[0].setupFlags, noIOWait: true)
-        unsafe (rings + index).initialize(to: ring)
+        if ringFailure != 0 { return ringFailure }
+        do throws(SystemError) {
+            let ring = try URing(
+                entries: setup.limits.submissionEntries,
+                completions: setup.limits.completionEntries,
+                flags: rings[0].setupFlags, noIOWait: true)
+            try ring.registerDirectTable(count: layout.slotsPerRing)
+            try ring.registerEventFD(setup.wake.fd)
+            unsafe (rings + ringCount).initialize(to: ring)
+        } catch {
+            ringFailure = error.errno.code
+            lastRingFailure = ringFailure
+            ringPausedUntil = afterPause
+            counters.ringFailures += 1
+            return ringFailure
+        }
         ringCount += 1
         counters.rings += 1
-        try rings[index].registerDirectTable(count: layout.slotsPerRing)
-        try rings[index].registerEventFD(setup.wake.fd)
+        return 0
+    }
+
+    /// Ends what a missing ring has kept from being opened.
+    private mutating func reportRingless(into batch: inout CompletionBatch) {
+        while batch.room > 0, let id = ringless.popFirst() {
+            let reason = unsafe CloseReason(code: table.slots[Int(id.index)].closeCode)
+            // Slots of rings that exist come first, else this one would be tried again and again.
+            table.release(id, isSpare: true)
+            counters.closed += 1
+            if !acceptors.isEmpty { hasIdleAcceptor = true }
+            batch.append(.closed(id, reason))
+        }
     }
 }
 

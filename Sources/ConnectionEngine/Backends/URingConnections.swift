@@ -18,13 +18,23 @@ extension URingBackend {
         _ id: ConnectionID, from source: SocketAddress?, to destination: SocketAddress
     ) throws(SystemError) {
         let slot = unsafe table.slots + Int(id.index)
-        let ring = try ringIndex(of: id)
-        try reserve(3, in: ring)
+        let ring = layout.ring(of: id.index)
+        while ring >= ringCount {
+            let code = addRing()
+            if code == 0 { continue }
+            unsafe slot.pointee.state = .closing
+            unsafe slot.pointee.closeCode = Int16(code)
+            return ringless.append(id)
+        }
+        try reserve(4, in: ring)
         let needsBind = source != nil
         if layout.isDirect, !needsBind || features.contains(.bind) {
             rings[ring].prepareSocket(
                 id, isIPv6: destination.isIPv6, slot: layout.directSlot(of: id.index))
             if let source {
+                // As on the other backends: ports of connections elsewhere, or in TIME_WAIT, serve.
+                unsafe rings[ring].prepareReuseAddress(
+                    id, target(id, slot), one: rings[ring].storeOne())
                 let address = unsafe rings[ring].storeAddress(source)
                 unsafe rings[ring].prepareBind(
                     id, target(id, slot), address: address, byteCount: source.kernelByteCount)
@@ -95,7 +105,11 @@ extension URingBackend {
             counters.staleOperations += 1
             return
         }
-        if unsafe slot.pointee.state == .closing { return }
+        if unsafe slot.pointee.state == .closing {
+            // Without a ring there is nothing to close, but this is what was asked for.
+            if unsafe slot.pointee.inFlight == 0 { unsafe slot.pointee.closeCode = 0 }
+            return
+        }
         if abort {
             let ring = layout.ring(of: id.index)
             try reserve(1, in: ring)
@@ -364,6 +378,7 @@ extension URingBackend {
         let ring = layout.ring(of: id.index)
         try reserve(1, in: ring)
         unsafe rings[ring].prepareClose(id, target(id, slot))
+        closesQueued[ring] = true
         unsafe slot.pointee.state = .closing
         unsafe slot.pointee.inFlight = 1
     }

@@ -28,6 +28,13 @@ struct UserData {
         self.init(kind, ConnectionID(index: index, generation: 0))
     }
 
+    /// A listener's accept request for one client; one for many has no generation.
+    init(singleAccept index: UInt32) {
+        self.init(.accept, ConnectionID(index: index, generation: 1))
+    }
+
+    var isSingleAccept: Bool { id.generation == 1 }
+
     var kind: Kind? { Kind(rawValue: UInt8(truncatingIfNeeded: rawValue >> 56)) }
 
     var id: ConnectionID {
@@ -54,7 +61,8 @@ extension URing {
         unsafe io_uring_prep_accept(entry, listener, nil, nil, flags)
         if multishot { unsafe entry.pointee.ioprio |= CLiburing_ACCEPT_MULTISHOT }
         if direct { unsafe entry.pointee.file_index = CLiburing_FILE_INDEX_ALLOC }
-        unsafe entry.pointee.user_data = UserData(.accept, index: index).rawValue
+        let data = multishot ? UserData(.accept, index: index) : UserData(singleAccept: index)
+        unsafe entry.pointee.user_data = data.rawValue
     }
 
     /// Makes a TCP socket in a direct slot; answered only when it fails.
@@ -63,6 +71,21 @@ extension URing {
         unsafe io_uring_prep_socket_direct(
             entry, isIPv6 ? AF_INET6 : AF_INET, CLiburing_SOCK_STREAM, 0, slot, 0)
         unsafe entry.pointee.flags |= CLiburing_SQE_CQE_SKIP_SUCCESS
+        unsafe entry.pointee.user_data = UserData(.prepareConnect, id).rawValue
+    }
+
+    /// Sets SO_REUSEADDR (Linux 6.7), as sockets that are made by system calls do; answered only
+    /// when it fails.
+    mutating func prepareReuseAddress(_ id: ConnectionID, _ target: Target, one: UnsafeRawPointer) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_rw(
+            CInt(IORING_OP_URING_CMD.rawValue), entry, target.fd, nil, 0,
+            CLiburing_SOCKET_OP_SETSOCKOPT)
+        // The level and the option's name share the address's 64 bits.
+        unsafe entry.pointee.addr = UInt64(SOL_SOCKET) | UInt64(SO_REUSEADDR) << 32
+        unsafe entry.pointee.addr3 = UInt64(UInt(bitPattern: one))
+        unsafe entry.pointee.file_index = 4
+        unsafe entry.pointee.flags |= target.flags | CLiburing_SQE_CQE_SKIP_SUCCESS
         unsafe entry.pointee.user_data = UserData(.prepareConnect, id).rawValue
     }
 

@@ -11,31 +11,35 @@ struct URingLayout {
     let slotsPerRing: UInt32
     let acceptRings: Int
     let ringsMax: Int
-    /// Free slots that an accepting ring must keep for each listener armed on it: what one entry
-    /// can accept at most. A full table loses clients (accepted, then ENFILE, and the peer sees
-    /// EOF).
+    /// Free slots that an accepting ring must keep for each multishot request armed on it: what one
+    /// entry can accept at most. A full table loses clients (accepted, then ENFILE, and the peer
+    /// sees EOF).
     let acceptReserve: UInt32
     let connections: UInt32
 
-    init(limits: Limits, listeners: Int, backlog: UInt32, isDirect: Bool) {
+    /// - Parameter descriptorLimit: RLIMIT_NOFILE; the kernel allows a table as large, per ring.
+    init(
+        limits: Limits, listeners: Int, backlog: UInt32, isDirect: Bool, descriptorLimit: UInt64
+    ) {
         self.isDirect = isDirect
         self.connections = limits.connections
         let listeners = UInt32(listeners)
         // The queue can fill again while it is being emptied; accept stops when the CQ is full.
-        let reserve = min(backlog + backlog / 2, limits.completionEntries) + 16
-        let needed = limits.connections + listeners * reserve
+        acceptReserve = min(backlog + backlog / 2, limits.completionEntries) + 16
         guard isDirect else {
-            slotsPerRing = needed
+            slotsPerRing = limits.connections + listeners * acceptReserve
             acceptRings = 0
             ringsMax = 1
-            acceptReserve = 0
             return
         }
-        slotsPerRing = min(needed, URingLayout.slotsMax(limits))
-        // An empty ring has room for all listeners at once; so there is always a ring with room for
-        // the next one, as long as the worker may hold more connections.
-        acceptReserve = min(reserve, slotsPerRing / (listeners + 1))
-        let usable = slotsPerRing - listeners * acceptReserve
+        // Several listeners may bring one client more than the limit each.
+        let kept = listeners * (acceptReserve + 1)
+        slotsPerRing = min(
+            limits.connections + kept,
+            UInt32(min(UInt64(limits.ringSlots), descriptorLimit)))
+        // The last slots of a ring take clients one by one. So that most come by multishot, there
+        // are more rings than the slots ask for, up to twice as many.
+        let usable = slotsPerRing - min(kept, slotsPerRing / 2)
         acceptRings = listeners > 0 ? Int((limits.connections + usable - 1) / usable) : 0
         ringsMax = acceptRings + Int((limits.connections + slotsPerRing - 1) / slotsPerRing)
     }
@@ -56,11 +60,6 @@ struct URingLayout {
     @inline(__always)
     func directSlot(of index: UInt32) -> UInt32 {
         index % slotsPerRing
-    }
-
-    /// The kernel allows a table as large as RLIMIT_NOFILE, per ring.
-    private static func slotsMax(_ limits: Limits) -> UInt32 {
-        UInt32(min(UInt64(limits.ringSlots), raiseDescriptorLimit()))
     }
 }
 

@@ -35,6 +35,35 @@ extension Contract {
             #expect(try listener.accept().remoteAddress.port != 0)
         }
 
+        @Test("a source of port 0 lets the kernel choose the port", arguments: BackendKind.tested)
+        func sourcePortZero(backend: BackendKind) throws {
+            let listener = try Peer.listening()
+            let engine = try TestEngine(backend)
+            defer { engine.end() }
+            let source = freshSource()
+            let ids = try (0..<3).map { _ in try engine.connect(from: source, to: listener.address)
+            }
+            for id in ids { try engine.hears(.connected(id)) }
+            let remotes = try ids.map { _ in try listener.accept().remoteAddress }
+            #expect(remotes.allSatisfy { $0.low == source.low && $0.port != 0 })
+            #expect(Set(remotes).count == 3)
+        }
+
+        @Test(
+            "a source port that is connected elsewhere can be used again",
+            arguments: BackendKind.tested)
+        func sourceUsedElsewhere(backend: BackendKind) throws {
+            let listeners = [try Peer.listening(), try Peer.listening()]
+            let engine = try TestEngine(backend)
+            defer { engine.end() }
+            let chosen = try freeAddress()
+            for listener in listeners {
+                let id = try engine.connect(from: chosen, to: listener.address)
+                try engine.hears(.connected(id))
+                #expect(try listener.accept().remoteAddress == chosen)
+            }
+        }
+
         @Test("a peer's connection is accepted", arguments: BackendKind.tested)
         func accepted(backend: BackendKind) throws {
             let engine = try TestEngine(backend, listens: true)

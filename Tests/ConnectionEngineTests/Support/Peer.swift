@@ -50,6 +50,22 @@ final class Peer: @unchecked Sendable {
         return peer
     }
 
+    /// A bound socket, to be connected later.
+    ///
+    /// - Parameter lowestDescriptor: its descriptor is no smaller: above a lowered limit it takes
+    ///   nothing from the engine under test.
+    static func unconnected(lowestDescriptor: CInt) throws -> Peer {
+        let low = socket(ownSource)
+        var one: CInt = 1
+        setsockopt(low.fd, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        try ownSource.withKernelForm { try check(Glibc.bind(low.fd, $0, $1), "bind") }
+        return Peer(fd: duplicate(of: low.fd, lowest: lowestDescriptor))
+    }
+
+    func connect(to address: SocketAddress) throws {
+        try address.withKernelForm { try check(Glibc.connect(fd, $0, $1), "connect") }
+    }
+
     func accept() throws -> Peer {
         let accepted = Glibc.accept(fd, nil, nil)
         try check(accepted, "accept")

@@ -22,6 +22,37 @@ func descriptorCount() -> Int {
     entries(of: "/proc/self/fd").count
 }
 
+/// Open descriptors of this process below `limit`.
+func descriptorCount(below limit: Int) -> Int {
+    // The lowest free one is the directory's own.
+    entries(of: "/proc/self/fd").count { Int($0)! < limit } - 1
+}
+
+/// A duplicate of a descriptor, numbered `lowest` or above.
+func duplicate(of fd: CInt, lowest: CInt) -> CInt {
+    typealias Fcntl = @convention(c) (CInt, CInt, CInt) -> CInt
+    let fcntl = unsafeBitCast(dlsym(nil, "fcntl"), to: Fcntl.self)
+    return fcntl(fd, CInt(F_DUPFD), lowest)
+}
+
+/// Sets the process's limit on descriptors, the hard one too: a process of its own is assumed.
+func setDescriptorLimit(_ count: Int) {
+    var limit = rlimit(rlim_cur: rlim_t(count), rlim_max: rlim_t(count))
+    let result = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    precondition(result == 0, "setrlimit: errno \(errno)")
+}
+
+/// Opens descriptors until `count` are left below `limit`.
+///
+/// - Returns: those that were opened.
+func occupyDescriptors(below limit: Int, leaving count: Int) -> [CInt] {
+    (0..<max(limit - descriptorCount(below: limit) - count, 0)).map { _ in
+        let fd = open("/dev/null", O_RDONLY)
+        require(fd >= 0 && fd < limit, "open: \(fd), errno \(errno)")
+        return fd
+    }
+}
+
 private func entries(of path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
@@ -47,3 +78,17 @@ private func firstLine(of path: String) -> String {
     guard fgets(&line, 256, file) != nil else { return "" }
     return line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
 }
+
+/// Like `precondition`, for a test in a process of its own: says what was wrong where a debugger
+/// looks (`CONNECTION_ENGINE_FAILURES` names a file), since that process's output is discarded.
+func require(_ condition: Bool, _ message: @autoclosure () -> String) {
+    if condition { return }
+    if let failures {
+        fputs(message() + "\n", failures)
+        fflush(failures)
+    }
+    fatalError(message())
+}
+
+/// Opened by the first look at it, while there are descriptors.
+nonisolated(unsafe) let failures = getenv("CONNECTION_ENGINE_FAILURES").flatMap { fopen($0, "a") }

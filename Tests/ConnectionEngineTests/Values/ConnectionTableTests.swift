@@ -53,6 +53,29 @@ import Testing
         #expect(table.claim(5, .open).generation == 1)
     }
 
+    @Test("a spare slot is taken after the other ones that were used, and before new ones")
+    func spare() throws {
+        let table = try ConnectionTable(capacity: 4)
+        defer { table.deallocate() }
+        let ids = try (0..<3).map { _ in try #require(table.take(.opening)) }
+        table.release(ids[1])
+        table.release(ids[2], isSpare: true)
+        #expect(table.take(.opening)?.index == 1)
+        #expect(table.take(.opening)?.index == 2)
+        #expect(table.take(.opening)?.index == 3)
+        #expect(table.take(.opening) == nil)
+    }
+
+    @Test("a connect leaves the slots that are kept for accepting")
+    func kept() throws {
+        let table = try ConnectionTable(capacity: 3, keptForAccepting: 1)
+        defer { table.deallocate() }
+        #expect(table.take(.opening) != nil)
+        #expect(table.take(.opening) != nil)
+        #expect(table.take(.opening) == nil)
+        #expect(table.take(.open) != nil)
+    }
+
     @Test("an index beyond the table is stale")
     func beyond() throws {
         let table = try ConnectionTable(capacity: 2)
