@@ -18,6 +18,9 @@ public final class Engine: Sendable {
     /// ``Configuration/listen``.
     public let listeningAddresses: [SocketAddress]
     public let configuration: Configuration
+    /// Connections that may wait to be accepted on each listener: ``Limits/backlog``, or less where
+    /// rings are small. The kernel lowers it further to net.core.somaxconn.
+    public let backlog: UInt32
     private let workers: [RunningWorker]
     private let stopFlag = StopFlag()
 
@@ -41,8 +44,8 @@ public final class Engine: Sendable {
         configuration.limits.check()
         let descriptorLimit = raiseDescriptorLimit()
         self.configuration = configuration
-        let listeners = try Listeners(
-            configuration, backlog: configuration.backlog(descriptorLimit: descriptorLimit))
+        backlog = configuration.backlog(descriptorLimit: descriptorLimit)
+        let listeners = try Listeners(configuration, backlog: backlog)
         self.listeningAddresses = listeners.addresses
         var running: [RunningWorker] = []
         do throws(SystemError) {

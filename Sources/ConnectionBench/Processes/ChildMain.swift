@@ -49,7 +49,9 @@ public enum ChildMain {
             EchoServerHandler(row: board.row(setup.firstRow + worker))
         }
         try channel.send(
-            ChildMessage.ready(listening: engine.listeningAddresses.map(\.description)))
+            ChildMessage.ready(
+                listening: engine.listeningAddresses.map(\.description),
+                backlog: Int(engine.backlog)))
         try obey(channel, engine, mailboxes: [], rows: [])
     }
 
@@ -79,7 +81,7 @@ public enum ChildMain {
                 acceptLag: settings.acceptLagMax.map { AcceptLag(board: board, lagMax: $0) },
                 board: board)
         }
-        try channel.send(ChildMessage.ready(listening: []))
+        try channel.send(ChildMessage.ready(listening: [], backlog: 0))
         try obey(channel, engine, mailboxes: mailboxes, rows: rows)
     }
 

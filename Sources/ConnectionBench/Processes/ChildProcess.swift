@@ -42,13 +42,13 @@ final class ChildProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        // Above the two targets first, so that neither overwrites the other's source.
-        posix_spawn_file_actions_adddup2(&actions, control, 100)
-        posix_spawn_file_actions_adddup2(&actions, scoreboard, 101)
-        posix_spawn_file_actions_adddup2(&actions, 100, ChildMain.controlFD)
-        posix_spawn_file_actions_adddup2(&actions, 101, ChildMain.scoreboardFD)
-        posix_spawn_file_actions_addclose(&actions, 100)
-        posix_spawn_file_actions_addclose(&actions, 101)
+        // From above the two targets, so that neither overwrites the other's source.
+        let control = try duplicate(control)
+        defer { close(control) }
+        let scoreboard = try duplicate(scoreboard)
+        defer { close(scoreboard) }
+        posix_spawn_file_actions_adddup2(&actions, control, ChildMain.controlFD)
+        posix_spawn_file_actions_adddup2(&actions, scoreboard, ChildMain.scoreboardFD)
         // The parent takes its signals from a descriptor; the child begins with none blocked.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -67,6 +67,13 @@ final class ChildProcess {
             &pid, "/proc/self/exe", &actions, &attributes, &arguments, environ)
         guard code == 0 else { throw SystemError(Errno(code), call: "posix_spawn") }
         return pid
+    }
+
+    /// A copy above the targets that is closed on exec.
+    private static func duplicate(_ fd: CInt) throws(SystemError) -> CInt {
+        let copy = fcntl(fd, F_DUPFD_CLOEXEC, ChildMain.scoreboardFD + 1)
+        if copy < 0 { throw SystemError(Errno(errno), call: "fcntl(F_DUPFD_CLOEXEC)") }
+        return copy
     }
 
     func send(_ message: ParentMessage) throws(ChildError) {

@@ -76,7 +76,8 @@ enum ParentMessage: Codable, Sendable {
 }
 
 enum ChildMessage: Codable, Sendable {
-    case ready(listening: [String])
+    /// - Parameter backlog: connections that may wait to be accepted on each listener.
+    case ready(listening: [String], backlog: Int)
     /// The machine is not fit, in one line; the child exits after it.
     case failed(String)
     /// One report per worker. A command that another one took the place of may still be answered.

@@ -9,7 +9,7 @@ final class ProcessGroup {
     private let target: Int
     private let preflight: Preflight?
     private let sourcePorts: ClosedRange<UInt16>
-    private let acceptLagPerListener: Int
+    private var acceptLagPerListener: Int
     private let network: RunNetwork
     private let watch: RunWatch
     private(set) var layout: RunLayout
@@ -35,9 +35,7 @@ final class ProcessGroup {
         self.target = target
         self.preflight = preflight
         self.sourcePorts = sourcePorts
-        // Half of what the queues hold: the workers look at the lag one after another.
-        let backlog = plan.backlog ?? Int(Limits().backlog)
-        acceptLagPerListener = max(1, min(backlog, somaxconn ?? 128) / 2)
+        acceptLagPerListener = max(1, (somaxconn ?? 128) / 2)
         self.network = network
         self.watch = watch
         guard let processes = ProcessGroup.processes(for: target, plan, preflight) else {
@@ -105,8 +103,11 @@ final class ProcessGroup {
             try child.send(.server(setup(rows, side: 0, connections: share), listen: listen))
         }
         for child in servers {
-            guard case .ready(let listening) = try answer(of: child, seconds: 30) else { continue }
+            guard case .ready(let listening, let backlog) = try answer(of: child, seconds: 30)
+            else { continue }
             layout.listening += listening
+            // Half of what the queues hold: the workers look at the lag one after another.
+            acceptLagPerListener = min(acceptLagPerListener, max(1, backlog / 2))
         }
         layout.serverProcesses = serverPids
     }
