@@ -21,8 +21,8 @@ extension Configuration {
     /// - threads: one per connection;
     /// - io_uring with plain descriptors: a ring per worker, and one per connection;
     /// - io_uring with direct descriptors: one per ring. A ring has as many slots as the smallest of
-    ///   ``Limits/ringSlots``, `descriptorLimit`, and ``Limits/connections`` with one more per
-    ///   listener; all of them can be used. The first connecting ring of a worker with listeners
+    ///   ``Limits/ringSlots``, `descriptorLimit`, and ``Limits/connections`` with room for its
+    ///   listeners' queues; all of them can be used. The first connecting ring of a worker with listeners
     ///   comes after all the rings that it might accept into. With ``URingFeatures/bind`` masked a
     ///   connect is taken to have a source, and needs a descriptor for a moment.
     ///

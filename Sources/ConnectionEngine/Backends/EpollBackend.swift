@@ -35,8 +35,8 @@ private let eventsPerTurn = 16
     /// The last reap made no system call.
     private var skippedWait = false
     /// Listeners that may have further connections to accept.
-    private var acceptable: [Bool]
-    private var acceptPausedUntil = MonotonicTime.zero
+    var acceptable: [Bool]
+    var acceptPausedUntil = MonotonicTime.zero
 
     /// What an event is about, in its 64 bits of user data: a kind (8) like io_uring's.
     private enum Tag {
@@ -258,46 +258,6 @@ private let eventsPerTurn = 16
     }
 
     // MARK: Opening
-
-    private mutating func acceptAll(into batch: inout CompletionBatch) {
-        if acceptPausedUntil > .now { return }
-        for index in acceptable.indices where acceptable[index] {
-            while batch.room >= 2 {
-                if table.openCount >= setup.limits.connections {
-                    // Full: the clients wait in the queue; look again when one has gone.
-                    acceptPausedUntil = .now.advanced(byNanoseconds: acceptPause)
-                    break
-                }
-                let fd = CLinux_accept(
-                    setup.listeners[index],
-                    CLinux_SOCK_NONBLOCK | CLinux_SOCK_CLOEXEC)
-                if fd >= 0 {
-                    accepted(fd, into: &batch)
-                } else if fd == -EAGAIN {
-                    acceptable[index] = false
-                    break
-                } else if fd != -EINTR && fd != -ECONNABORTED {
-                    // EMFILE, ENFILE, ENOBUFS, ENOMEM: try again in 100 ms.
-                    acceptFailed(-fd, at: .accept)
-                    break
-                }
-            }
-        }
-    }
-
-    private mutating func acceptFailed(_ code: CInt, at step: Counters.AcceptStep) {
-        counters.acceptFailed(code, at: step)
-        acceptPausedUntil = .now.advanced(byNanoseconds: acceptPause)
-    }
-
-    private mutating func accepted(_ fd: CInt, into batch: inout CompletionBatch) {
-        guard let id = table.take(.open, fd: fd) else {
-            preconditionFailure("a slot must be free below the connection limit")
-        }
-        unsafe table.slots[Int(id.index)].flags.insert(.accepted)
-        counters.accepted += 1
-        batch.append(.accepted(id))
-    }
 
     private mutating func startConnect(
         _ id: ConnectionID, from source: SocketAddress?, to destination: SocketAddress

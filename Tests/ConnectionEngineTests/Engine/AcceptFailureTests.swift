@@ -43,7 +43,7 @@ extension Contract {
                 // The listener has its thread; there is no address space for another one's stack.
                 var limit = rlimit()
                 getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
-                limit.rlim_cur = rlim_t(addressSpaceByteCount() + (1 << 28))
+                limit.rlim_cur = rlim_t(addressSpaceByteCount() + (1 << 29))
                 setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
                 let peer = try Peer.connected(to: engine.address)
                 precondition(peer.endsWithReset())
