@@ -18,9 +18,10 @@ struct AcceptLag {
         clientRows = board.rowCount / 2..<board.rowCount
     }
 
-    /// The servers have to catch up before a further connect.
-    var isTooLong: Bool {
+    /// Connects that the accept queues have room for now, all clients together; those that are on
+    /// their way take some of it.
+    var room: Int {
         let accepted = board.sum(.opened, rows: serverRows)
-        return board.sum(.opened, rows: clientRows) - accepted > lagMax
+        return lagMax - (board.sum(.opened, rows: clientRows) - accepted)
     }
 }

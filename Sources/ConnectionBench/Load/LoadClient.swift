@@ -263,10 +263,13 @@ struct LoadClient: Handler, ~Copyable {
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) {
         pace.update(now)
-        let lags = acceptLag?.isTooLong ?? false
+        // Each worker has its share of the room in the queues.
+        let windowMax = acceptLag.map { max(0, $0.room) / worker.count } ?? .max
+        let window = min(settings.connectWindow, windowMax)
+        let lags = window <= opening && windowMax < settings.connectWindow
         let mustWait = lags || pace.isHeld
         nextDue = mustWait ? now.advanced(byNanoseconds: lags ? 200_000 : 5_000_000) : nil
-        while !mustWait, open + opening < rampTarget, opening < settings.connectWindow,
+        while !mustWait, open + opening < rampTarget, opening < window,
             nextTuple < plan.count, !report.gaveUp
         {
             let due = connectSchedule?.next ?? now

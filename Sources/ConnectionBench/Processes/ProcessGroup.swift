@@ -89,7 +89,10 @@ final class ProcessGroup {
 
     func startServers() throws {
         // A little more than an even share: the workers' plans do not divide evenly.
-        let share = target / workersPerSide + target / (100 * workersPerSide) + workersPerSide + 64
+        // And room for a whole accept queue, within which io_uring accepts one by one.
+        let share =
+            target / workersPerSide + target / (100 * workersPerSide) + workersPerSide + 64
+            + 2 * Int(Limits().backlog)
         for index in 0..<layout.processesPerSide {
             let rows = index * workers..<(index + 1) * workers
             let child = try network.asServer {
@@ -130,7 +133,8 @@ final class ProcessGroup {
         settings.connectsPerSecond = self.plan.connectsPerSecond.map { $0 / Double(workersPerSide) }
         settings.sweepWindow = max(1, 256 / workersPerSide)
         settings.acceptLagMax =
-            self.plan.pacesAccepts ? acceptLagPerListener * layout.listening.count : nil
+            self.plan.pacesAccepts
+            ? max(acceptLagPerListener * layout.listening.count, workersPerSide) : nil
         if layout.backend == .threads, self.plan.pacesAccepts {
             // Both sides take from the same threads: none shall be far ahead at their end.
             settings.acceptLagMax = 8 * layout.listening.count

@@ -124,7 +124,7 @@ extension Run {
             guard !watch.sampler.hasKilled, let some = shed(group, keeping: keep) else { break }
             if round == 0 { reports = some }
             // Those that had been accepted make room for those that had not.
-            awaitAccepted(keep, group, seconds: 2)
+            awaitAccepted(keep, group, seconds: 4)
             if isRed { watch.sleep(milliseconds: 100) }
         }
         return reports

@@ -45,7 +45,7 @@ public struct ProcessCapacity: Codable, Hashable, Sendable {
         }
         // A worker may hold any number: what bounds it here is the descriptors.
         let setup = EngineSetup(plan, backend, workers: workers, connections: 1 << 26)
-        let inUse = Self.inheritedDescriptors
+        let inUse = Self.inheritedDescriptors(below: limit)
         let listen = (0..<workers).map { _ in SocketAddress.loopback(port: 0) }
         let server = setup.configuration(listen: listen)
             .connectionCapacity(descriptorLimit: limit, descriptorsInUse: inUse)
@@ -64,11 +64,11 @@ public struct ProcessCapacity: Codable, Hashable, Sendable {
     }
 
     /// What a child of this process has open before its engine: what it inherits, the control
-    /// channel and the scoreboard.
-    private static var inheritedDescriptors: Int {
+    /// channel and the scoreboard. One that lies above the limit takes nothing of it.
+    private static func inheritedDescriptors(below limit: Int) -> Int {
         var numbers: Set<CInt> = [ChildMain.controlFD, ChildMain.scoreboardFD]
         for name in (try? TextFile.names(in: "/proc/self/fd")) ?? [] {
-            guard let fd = CInt(name) else { continue }
+            guard let fd = CInt(name), fd < limit else { continue }
             let flags = fcntl(fd, F_GETFD)
             // The descriptor that lists the directory is closed again.
             if flags >= 0, flags & FD_CLOEXEC == 0 { numbers.insert(fd) }
