@@ -203,6 +203,7 @@ public final class Engine: Sendable {
         }
         return WorkerSetup(
             limits: limits, idleMode: configuration.idleMode,
+            reusesSourcePorts: configuration.reusesSourcePorts,
             features: URingFeatures.all.subtracting(configuration.maskedFeatures),
             listeners: listeners, layout: layout, wake: wake, table: table, pool: pool)
     }

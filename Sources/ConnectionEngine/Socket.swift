@@ -137,12 +137,12 @@ func waitForClient(_ listener: CInt) {
 
 /// A socket for an outgoing connection, bound to `source` when there is one.
 func connectingSocket(
-    from source: SocketAddress?, isIPv6: Bool, nonBlocking: Bool
+    from source: SocketAddress?, isIPv6: Bool, nonBlocking: Bool, reusesPort: Bool
 ) throws(SystemError) -> Socket {
     let socket = try Socket(isIPv6: isIPv6, nonBlocking: nonBlocking)
     if let source {
         // A source port that an earlier run left in TIME_WAIT may be used again.
-        try socket.setOption(SO_REUSEADDR, level: SOL_SOCKET, to: 1)
+        if reusesPort { try socket.setOption(SO_REUSEADDR, level: SOL_SOCKET, to: 1) }
         try socket.bind(to: source)
     }
     return socket

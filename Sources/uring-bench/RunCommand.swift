@@ -274,6 +274,7 @@ struct RunCommand: ParsableCommand {
         plan.sweeps = sweep
         plan.ignoresWalls = ignoreWalls
         plan.sourcePorts = ports
+        plan.reusesSourcePorts = self.seed != nil
         plan.sourcePortFirst = sourcePorts?.first
         plan.sourcePortLast = sourcePorts?.last
         plan.sourceAddresses = sources

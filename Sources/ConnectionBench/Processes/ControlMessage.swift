@@ -11,6 +11,7 @@ struct EngineSetup: Codable, Sendable {
     var bufferByteCount: Int
     var buffersPerWorker: Int
     var idleMode: IdleMode
+    var reusesSourcePorts: Bool
     /// Worker `i` runs on `processors[i % count]`; empty: anywhere.
     var processors: [UInt32]
     var maskedFeatures: UInt32
@@ -26,6 +27,7 @@ struct EngineSetup: Codable, Sendable {
         bufferByteCount = plan.bufferByteCount
         buffersPerWorker = 4_096
         idleMode = plan.idleMode
+        reusesSourcePorts = plan.reusesSourcePorts
         processors = []
         maskedFeatures = URingFeatures.all.names.enumerated()
             .filter { plan.maskedFeatures.contains($0.element) }
@@ -41,6 +43,7 @@ struct EngineSetup: Codable, Sendable {
         configuration.limits.bufferByteCount = UInt32(bufferByteCount)
         configuration.limits.buffers = UInt32(buffersPerWorker)
         configuration.idleMode = idleMode
+        configuration.reusesSourcePorts = reusesSourcePorts
         configuration.processors = processors
         configuration.maskedFeatures = URingFeatures(rawValue: maskedFeatures)
         if let backlog { configuration.limits.backlog = UInt32(backlog) }

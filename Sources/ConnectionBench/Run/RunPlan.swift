@@ -52,6 +52,8 @@ public struct RunPlan: Codable, Sendable {
     /// Climb to the first wall although N cannot be reached.
     public var untilWall = false
     public var sourcePorts = SourcePorts.planned
+    /// Sources may be in TIME_WAIT: of an earlier run with the same seed. Fresh ones need no care.
+    public var reusesSourcePorts = false
     /// Planned source ports; `nil`: outside of the kernel's own range.
     public var sourcePortFirst: UInt16?
     public var sourcePortLast: UInt16?

@@ -43,6 +43,7 @@ protocol Backend: ~Copyable {
 struct WorkerSetup: Sendable {
     let limits: Limits
     let idleMode: IdleMode
+    let reusesSourcePorts: Bool
     let features: URingFeatures
     /// Listening sockets of this worker, kept open by the engine.
     let listeners: [CInt]

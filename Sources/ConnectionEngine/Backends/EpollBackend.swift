@@ -265,7 +265,8 @@ private let eventsPerTurn = 16
         let slot = unsafe table.slots + Int(id.index)
         do throws(SystemError) {
             let socket = try connectingSocket(
-                from: source, isIPv6: destination.isIPv6, nonBlocking: true)
+                from: source, isIPv6: destination.isIPv6, nonBlocking: true,
+                reusesPort: setup.reusesSourcePorts)
             let result = connectSocket(socket.fd, to: destination)
             unsafe slot.pointee.fd = socket.release()
             if result == 0 || result != -EINPROGRESS {

@@ -30,7 +30,8 @@ extension ThreadWorker where H: ~Copyable {
         let fd: CInt
         do throws(SystemError) {
             fd = try connectingSocket(
-                from: source, isIPv6: destination.isIPv6, nonBlocking: false
+                from: source, isIPv6: destination.isIPv6, nonBlocking: false,
+                reusesPort: setup.reusesSourcePorts
             ).release()
         } catch {
             lock.lock()

@@ -32,9 +32,10 @@ extension URingBackend {
             rings[ring].prepareSocket(
                 id, isIPv6: destination.isIPv6, slot: layout.directSlot(of: id.index))
             if let source {
-                // As on the other backends: ports of connections elsewhere, or in TIME_WAIT, serve.
-                unsafe rings[ring].prepareReuseAddress(
-                    id, target(id, slot), one: rings[ring].storeOne())
+                if setup.reusesSourcePorts {
+                    unsafe rings[ring].prepareReuseAddress(
+                        id, target(id, slot), one: rings[ring].storeOne())
+                }
                 let address = unsafe rings[ring].storeAddress(source)
                 unsafe rings[ring].prepareBind(
                     id, target(id, slot), address: address, byteCount: source.kernelByteCount)
@@ -60,7 +61,8 @@ extension URingBackend {
     ) -> CInt? {
         do throws(SystemError) {
             let fd = try connectingSocket(
-                from: source, isIPv6: destination.isIPv6, nonBlocking: false
+                from: source, isIPv6: destination.isIPv6, nonBlocking: false,
+                reusesPort: setup.reusesSourcePorts
             ).release()
             if layout.isDirect {
                 let result = rings[ring].installDirect(
