@@ -9,12 +9,17 @@ public struct PortCapacity: Codable, Hashable, Sendable {
     public let limit: Int
     public let origin: String
     public let formula: String
+    /// How they follow from the width of the kernel's range; `nil` for a plan.
+    public let demand: Demand?
 
-    public init(connections: Int, limit: Int, origin: String, formula: String) {
+    public init(
+        connections: Int, limit: Int, origin: String, formula: String, demand: Demand? = nil
+    ) {
         self.connections = connections
         self.limit = limit
         self.origin = origin
         self.formula = formula
+        self.demand = demand
     }
 
     /// Sources that a plan binds explicitly.
@@ -39,22 +44,22 @@ public struct PortCapacity: Codable, Hashable, Sendable {
         let range = last - first + 1
         let reserved = Self.portCount(of: facts.localPortsReserved ?? "", within: first...last)
         let own = listenersInRange ? listeners : 0
-        let usable = max(0, range - reserved - taken - own)
         let factor = choice == .kernel ? listeners : 1
+        let demand = Demand(taken: reserved + taken + own, perConnection: 1, parts: factor)
         var terms = "\(Count.format(range)) ports"
         if reserved > 0 { terms += " - \(Count.format(reserved)) reserved" }
         if taken > 0 { terms += " - \(Count.format(taken)) in use" }
         if own > 0 { terms += " - \(own) of our listeners" }
         if factor > 1 { terms = "(\(terms)) x \(factor) destinations" }
         self.init(
-            connections: usable * factor, limit: range,
-            origin: "/proc/sys/net/ipv4/ip_local_port_range", formula: terms)
+            connections: demand.connections(within: range), limit: range,
+            origin: "/proc/sys/net/ipv4/ip_local_port_range", formula: terms, demand: demand)
     }
 
     var wall: Wall {
         Wall(
             resource: .ports, connectionsMax: connections, limit: limit, origin: origin,
-            formula: formula)
+            formula: formula, demand: demand)
     }
 
     /// Ports that a list such as `8080,9000-9010` has within a range.

@@ -15,13 +15,30 @@ enum HostSafety {
 
     /// Connections by which a climb ends before a wall that the host's other programs share.
     static func connectionsKept(before wall: Wall) -> Int {
-        switch wall.resource {
-        case .processIDs, .systemThreads: min(1_024, wall.connectionsMax / 16)
+        let share = min(keptMax(wall.resource), wall.connectionsMax / 16)
         // The group's other programs must still be able to start one.
-        case .controlGroupThreads: min(1_024, max(2, wall.connectionsMax / 16))
-        case .systemFiles: min(2_048, wall.connectionsMax / 16)
+        return wall.resource == .controlGroupThreads ? max(2, share) : share
+    }
+
+    private static func keptMax(_ resource: Wall.Resource) -> Int {
+        switch resource {
+        case .processIDs, .systemThreads, .controlGroupThreads: 1_024
+        case .systemFiles: 2_048
         // Memory has a floor; the rest is this run's own.
         default: 0
         }
+    }
+
+    /// Where a wall must be so that `connections` of it are safe; the inverse of the above, for
+    /// walls of the whole system.
+    static func wallNeeded(for connections: Int, of resource: Wall.Resource) -> Int {
+        connections + min(keptMax(resource), (connections + 14) / 15)
+    }
+
+    /// The most connections that a wall at `connectionsMax` is far enough for.
+    static func connections(before connectionsMax: Int, of resource: Wall.Resource) -> Int {
+        let safe = connectionsMax - min(keptMax(resource), connectionsMax / 16)
+        // The sixteenth of the one and the fifteenth of the other are both rounded.
+        return wallNeeded(for: safe, of: resource) <= connectionsMax ? safe : safe - 1
     }
 }

@@ -31,9 +31,8 @@ public struct Preflight: Codable, Hashable, Sendable {
     public let floorBytes: Int
     /// Sockets that one process can hold; `nil` when unknown, or without limit for this backend.
     public let socketsPerProcess: Int?
-    /// Threads of the machine, as read; 0 when unknown.
-    let threadsUsed: Int
-    let systemFilesUsed: Int
+    /// What a wider range of the kernel's ports would give; `nil` unless it chooses them.
+    let portWidening: PortWidening?
 
     /// - Parameters:
     ///   - memoryAvailableBytes: `MemAvailable`, read now.
@@ -57,15 +56,14 @@ public struct Preflight: Codable, Hashable, Sendable {
         self.floorBytes = floorBytes
         let capacity = capacity ?? ProcessCapacity(facts, backend)
         socketsPerProcess = capacity.bounds(facts, backend)
-        threadsUsed = facts.threadsUsed ?? 0
-        systemFilesUsed = facts.systemFilesUsed ?? 0
+        portWidening = PortWidening(ports, facts)
 
         var walls = [
             ports.wall,
             Self.memory(available: memoryAvailableBytes, floor: floorBytes, cost: cost),
         ]
         walls += Self.controlGroupMemory(facts, cost)
-        walls += capacity.wall(facts, processesMax: processesMax)
+        walls += capacity.wall(isDirect: backend == .uring, processesMax: processesMax)
         walls += Self.systemFiles(facts)
         walls += Self.conntrack(facts, calibration)
         if backend == .epoll { walls += Self.epollWatches(facts) }
@@ -95,12 +93,14 @@ public struct Preflight: Codable, Hashable, Sendable {
 
     /// One line for each wall before `connections`, the nearest first; empty when all is well.
     public func refusals(for connections: Int) -> [String] {
-        walls.filter { $0.connectionsMax < connections }.map { wall in
-            "\(backend.rawValue) cannot hold \(Count.format(connections)) connections: "
-                + "\(wall.origin) is \(wall.limitText) and allows "
-                + "\(Count.format(wall.connectionsMax)) (\(wall.formula)). "
-                + "Remedy: \(remedy(for: wall, connections: connections))"
-        }
+        refusing(connections).map { refusal(by: $0, of: connections) }
+    }
+
+    func refusal(by wall: Wall, of connections: Int) -> String {
+        "\(backend.rawValue) cannot hold \(Count.format(connections)) connections: "
+            + "\(wall.origin) is \(wall.limitText) and allows "
+            + "\(Count.format(wall.connectionsMax)) (\(wall.formula)). "
+            + "Remedy: \(remedy(for: wall, connections: connections))"
     }
 
     /// Processes that each side needs; `nil` when no number of them suffices.
@@ -158,9 +158,9 @@ extension Preflight {
         {
             walls.append(
                 Wall(
-                    resource: .systemFiles, connectionsMax: max(0, limit - used) / 2, limit: limit,
-                    origin: "/proc/sys/fs/file-max",
-                    formula: "\(Count.format(used)) in use, 2 files per connection"))
+                    .systemFiles, limit: limit, origin: "/proc/sys/fs/file-max",
+                    formula: "\(Count.format(used)) in use, 2 files per connection",
+                    Demand(taken: used, perConnection: 2)))
         }
         return walls
     }
@@ -172,9 +172,9 @@ extension Preflight {
         else { return [] }
         return [
             Wall(
-                resource: .conntrack, connectionsMax: Int(Double(max(0, limit - used)) / each),
-                limit: limit, origin: "/proc/sys/net/netfilter/nf_conntrack_max",
-                formula: "\(Count.format(used)) in use, \(Decimal1.text(each)) per connection")
+                .conntrack, limit: limit, origin: "/proc/sys/net/netfilter/nf_conntrack_max",
+                formula: "\(Count.format(used)) in use, \(Decimal1.text(each)) per connection",
+                Demand(taken: used, perConnection: each))
         ]
     }
 
@@ -182,9 +182,8 @@ extension Preflight {
         guard let limit = facts.epollWatchesMax else { return [] }
         return [
             Wall(
-                resource: .epollWatches, connectionsMax: limit / 2, limit: limit,
-                origin: "/proc/sys/fs/epoll/max_user_watches",
-                formula: "2 watches per connection")
+                .epollWatches, limit: limit, origin: "/proc/sys/fs/epoll/max_user_watches",
+                formula: "2 watches per connection", Demand(taken: 0, perConnection: 2))
         ]
     }
 
@@ -204,10 +203,10 @@ extension Preflight {
             let kept = reserved > 0 ? "\(reserved) reserved, " : ""
             walls.append(
                 Wall(
-                    resource: resource, connectionsMax: max(0, limit - reserved - used - own) / 2,
-                    limit: limit, origin: origin,
+                    resource, limit: limit, origin: origin,
                     formula: "\(kept)\(Count.format(used)) in use, \(own) of the run itself, "
-                        + "2 threads per connection"))
+                        + "2 threads per connection",
+                    Demand(taken: reserved + used + own, perConnection: 2)))
         }
         let used = facts.threadsUsed
         add(
@@ -226,16 +225,30 @@ extension Preflight {
         if let limit = facts.mapsPerProcessMax {
             walls.append(
                 Wall(
-                    resource: .memoryMaps,
-                    connectionsMax: threadsPerProcess(maps: limit) * processesMax,
-                    limit: limit, origin: "/proc/sys/vm/max_map_count",
+                    .memoryMaps, limit: limit, origin: "/proc/sys/vm/max_map_count",
                     formula: "(\(Count.format(limit)) - \(Count.format(spareMaps))) by "
-                        + "\(mapsPerThread) maps per thread, x \(processesMax) processes"))
+                        + "\(mapsPerThread) maps per thread, x \(processesMax) processes",
+                    threadMaps(processes: processesMax)))
         }
         return walls
     }
 
     static func threadsPerProcess(maps: Int) -> Int {
-        Int(Double(max(0, maps - spareMaps)) / mapsPerThread)
+        threadMaps(processes: 1).connections(within: maps)
+    }
+
+    private static func threadMaps(processes: Int) -> Demand {
+        Demand(taken: spareMaps, perConnection: mapsPerThread, parts: processes)
+    }
+}
+
+extension Wall {
+    /// One of things that are counted.
+    fileprivate init(
+        _ resource: Resource, limit: Int, origin: String, formula: String, _ demand: Demand
+    ) {
+        self.init(
+            resource: resource, connectionsMax: demand.connections(within: limit), limit: limit,
+            origin: origin, formula: formula, demand: demand)
     }
 }

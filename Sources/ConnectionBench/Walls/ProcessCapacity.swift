@@ -85,13 +85,17 @@ public struct ProcessCapacity: Codable, Hashable, Sendable {
         }
     }
 
-    func wall(_ facts: HostFacts, processesMax: Int) -> [Wall] {
+    /// - Parameter isDirect: connections take no descriptors, see ARCHITECTURE.md.
+    func wall(isDirect: Bool, processesMax: Int) -> [Wall] {
         guard let descriptorLimit, let connections else { return [] }
+        let other = max(Preflight.spareDescriptors, descriptorLimit - connections)
+        let demand =
+            isDirect ? nil : Demand(taken: other, perConnection: 1, parts: processesMax)
         return [
             Wall(
                 resource: .descriptors, connectionsMax: connections * processesMax,
                 limit: descriptorLimit, origin: "RLIMIT_NOFILE (hard)",
-                formula: "\(formula) x \(processesMax) processes per side")
+                formula: "\(formula) x \(processesMax) processes per side", demand: demand)
         ]
     }
 

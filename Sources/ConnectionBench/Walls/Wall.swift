@@ -48,6 +48,8 @@ public struct Wall: Codable, Hashable, Sendable {
     public let origin: String
     /// How `connectionsMax` follows from `limit`, in words and numbers.
     public let formula: String
+    /// The arithmetic, where it is one of things that are counted; `nil` for memory and plans.
+    public var demand: Demand?
 
     /// Where a climb ends: before the wall, or at it where only this run needs the resource.
     public var connectionsSafe: Int { max(0, connectionsMax - connectionsKept) }
