@@ -316,8 +316,16 @@ extension Run {
             watch.sleep(milliseconds: 20)
             try watch.check(group.children)
             progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
+            // They will not come back: there is nothing to wait for.
+            if group.serverConnections < openBefore { break }
         }
-        let lost = openBefore - group.serverConnections
-        if lost > 0 { throw lostWhileHeld(lost, group) }
+        var left = group.serverConnections
+        guard left < openBefore else { return }
+        var settled = StallWatch(seconds: 0.3)
+        while settled.check(left) == nil {
+            watch.sleep(milliseconds: 10)
+            left = group.serverConnections
+        }
+        throw lostWhileHeld(openBefore - left, group)
     }
 }
