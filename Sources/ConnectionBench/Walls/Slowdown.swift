@@ -12,15 +12,13 @@ struct Slowdown {
         guard let last = steps.last else { return nil }
         let rate = "the connect rate fell to \(Int(ratio * 100)) % of its beginning"
         let changes = result.networkCounterChanges
-        if let slow = result.governor.first(where: { $0.to == "amber" }) {
-            let isMemory = [.memory, .controlGroupMemory, .memoryPressure].contains(slow.trigger)
-            verdict = Verdict(
-                isMemory ? .memory : .processors, .host, .high, proof: [rate, slow.text],
-                remedy: "see the governor's transitions in the result")
+        if let slow = Self.heldBack(result) {
+            verdict = slow.verdict(rate)
             return
         }
+        // The same all the time explains no difference.
         if let machine = last.rampProcessor.machine,
-            machine.stealSeconds > 0.15 * max(machine.totalSeconds, 1e-9)
+            Self.steal(last) > Self.steal(steps[0]) + 0.15
         {
             verdict = Verdict(
                 .outside, .host, .medium,
@@ -33,8 +31,11 @@ struct Slowdown {
             return
         }
         // A connect that waits a second holds one place of the window only: few explain nothing.
-        if let overflows = changes["TcpExtListenOverflows"], overflows > 0,
-            let retries = last.synRetries, 200 * retries.connects > last.connectionsAdded
+        // Only a SYN that was really sent again waits for the kernel; others were late themselves.
+        let sentAgain = changes["TcpExtTCPSynRetrans"] ?? 0
+        if let overflows = changes["TcpExtListenOverflows"], 2 * overflows >= sentAgain,
+            let retries = last.synRetries, 200 * retries.connects > last.connectionsAdded,
+            retries.connects <= sentAgain
         {
             verdict = Verdict(
                 .acceptQueue, .server, .high,
@@ -44,7 +45,9 @@ struct Slowdown {
                 ].compactMap { $0 }, remedy: "a larger --backlog and net.core.somaxconn")
             return
         }
-        guard let costs = Self.costs(steps), costs.last > 1.3 * costs.first, costs.busy > 0.7 else {
+        guard let costs = Self.costs(steps), costs.last > 1.3 * costs.first, costs.busy > 0.7,
+            Self.isOurs(last.rampProcessor)
+        else {
             verdict = Verdict(
                 .unknown, .host, .low, proof: [rate],
                 remedy: "run it again: one slow phase of the machine looks the same")
@@ -63,6 +66,36 @@ struct Slowdown {
             ], remedy: "--netns loopback has a hash table of its own size")
     }
 
+    /// The governor's transition that held the last part of the ramp back, by the connections that
+    /// came while it did: a hiccup of the machine covers few.
+    private static func heldBack(_ result: RunResult) -> GovernorTransition? {
+        guard let part = result.ramp?.partConnections, part > 0,
+            let end = result.ramp?.points.last?.connections
+        else { return nil }
+        var held: [GovernorTransition.Trigger: (first: GovernorTransition, connections: Int)] = [:]
+        for (index, slow) in result.governor.enumerated() where slow.to != "green" {
+            let next = index + 1 < result.governor.count ? result.governor[index + 1] : nil
+            let from = max(slow.connections, end - part)
+            let covered = max(0, min(next?.connections ?? end, end) - from)
+            held[slow.trigger, default: (slow, 0)].connections += covered
+        }
+        let most = held.values.max { $0.connections < $1.connections }
+        return most.flatMap { 2 * $0.connections >= part ? $0.first : nil }
+    }
+
+    private static func steal(_ step: StepResult) -> Double {
+        step.rampProcessor.machine.map { $0.stealSeconds / max($0.totalSeconds, 1e-9) } ?? 0
+    }
+
+    /// Most of what the machine did in that time was done by the run's processes. Interrupts belong
+    /// to nobody.
+    private static func isOurs(_ use: ProcessorUse) -> Bool {
+        guard let machine = use.machine else { return false }
+        let others =
+            machine.busySeconds - machine.interruptSeconds - machine.softInterruptSeconds
+        return use.serverSeconds + use.clientSeconds > 0.7 * others
+    }
+
     /// Microseconds of all processors per connect, in the first and the last step that say so.
     private static func costs(
         _ steps: [StepResult]
@@ -78,5 +111,21 @@ struct Slowdown {
         }
         guard let first = costs.first, let last = costs.last, costs.count >= 2 else { return nil }
         return (first.0, last.0, last.1)
+    }
+}
+
+extension GovernorTransition {
+    /// Of a ramp that it has made slow.
+    fileprivate func verdict(_ rate: String) -> Verdict {
+        let wall: Wall.Resource
+        switch trigger {
+        case .memory: wall = .memory
+        case .controlGroupMemory: wall = .controlGroupMemory
+        // Each of these has several causes, see ``Attribution``.
+        case .memoryPressure, .schedulingDelay: wall = .unknown
+        }
+        return Verdict(
+            wall, .host, wall == .unknown ? .low : .medium, proof: [rate, text],
+            remedy: "see the governor's transitions in the result")
     }
 }
