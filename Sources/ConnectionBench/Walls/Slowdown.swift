@@ -32,7 +32,7 @@ struct Slowdown {
         }
         // A connect that waits a second holds one place of the window only: few explain nothing.
         // Only a SYN that was really sent again waits for the kernel; others were late themselves.
-        let sentAgain = changes["TcpExtTCPSynRetrans"] ?? 0
+        let sentAgain = result.counted("TcpExtTCPSynRetrans")
         if let overflows = changes["TcpExtListenOverflows"], 2 * overflows >= sentAgain,
             let retries = last.synRetries, 200 * retries.connects > last.connectionsAdded,
             retries.connects <= sentAgain

@@ -137,6 +137,22 @@ private func transition(
         #expect(try verdict(connects: 5_000, overflows: 3, sentAgain: 5_500).wall == .unknown)
     }
 
+    @Test("in two namespaces the queue is the server's, and the SYNs are the client's")
+    func twoNamespaces() throws {
+        var latency = LatencyHistogram()
+        for _ in 0..<5_000 { latency.record(1_010_000_000) }
+        var result = slowed()
+        result.steps[1].synRetries = SynRetries(latency, facts: HostFacts())
+        result.networkCounterChanges = ["TcpExtListenOverflows": 6_000]
+        result.clientNetworkCounterChanges = ["TcpExtTCPSynRetrans": 5_500]
+        #expect(result.counted("TcpExtTCPSynRetrans") == 5_500)
+        #expect(result.counted("TcpExtListenOverflows") == 6_000)
+        #expect(result.counted("TcpOutRsts") == 0)
+        #expect(try #require(Slowdown(result)).verdict.wall == .acceptQueue)
+        result.clientNetworkCounterChanges = nil
+        #expect(try #require(Slowdown(result)).verdict.wall == .unknown)
+    }
+
     @Test("busy processors that a connect takes more of explain it")
     func processors() throws {
         let dear = step(1_000_000, added: 900_000, machine(busy: 18, idle: 2), own: 17)
