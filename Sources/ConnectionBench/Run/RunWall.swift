@@ -101,12 +101,15 @@ extension Run {
                 if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, reached) }
                 if plan.sweeps { try sweep(of: reached) }
             } catch let stop as GovernorStop {
-                warn("no-sweep", "the echo on every connection was cut short: \(stop.judgement.text)")
+                warn(
+                    "no-sweep", "the echo on every connection was cut short: \(stop.judgement.text)"
+                )
             }
         }
         let sentence = verdict?.sentence ?? "the climb has ended"
         let remedy = verdict.map { $0.remedy.isEmpty ? "" : ". Remedy: \($0.remedy)" } ?? ""
-        return RunStop(.wall, "at \(Count.format(reached)) connections " + sentence + remedy, exitCode: 77)
+        return RunStop(
+            .wall, "at \(Count.format(reached)) connections " + sentence + remedy, exitCode: 77)
     }
 
     /// Ends the newest connections until none waits to be accepted, and connects on their way.

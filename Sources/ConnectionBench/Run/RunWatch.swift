@@ -104,8 +104,9 @@ final class RunWatch {
     }
 
     private func checkGovernor() throws {
+        // By now the memory may be back, and the latest judgement green.
+        if let judgement = sampler.killedBy { throw GovernorStop(judgement: judgement) }
         let judgement = sampler.judgement
-        if sampler.hasKilled { throw GovernorStop(judgement: judgement) }
         if isShedding { return }
         if judgement.level >= .red || isClimbing && judgement.isAtFloor {
             throw GovernorStop(judgement: judgement)

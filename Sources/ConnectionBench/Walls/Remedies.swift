@@ -36,7 +36,7 @@ extension Preflight {
             return "allow the container or unit \(Count.format(ends)) more threads "
                 + "(systemd: TasksMax=, docker: --pids-limit)"
         case .memory:
-            let needed = connections * cost.bytesPerConnection + floorBytes
+            let needed = connections * cost.bytesPerConnection + floorBytes + cost.fixedBytes
             return "free \(Count.format(bytes: needed - memoryAvailableBytes)), or at most "
                 + "\(Count.format(wall.connectionsMax)) connections"
         case .controlGroupMemory:

@@ -51,13 +51,16 @@ extension ToolTests {
             #expect(try tool.result().prediction?.connections == 80)
         }
 
-        @Test("connections that end in order beyond tcp_max_tw_buckets", arguments: BackendKind.tested)
+        @Test(
+            "connections that end in order beyond tcp_max_tw_buckets", arguments: BackendKind.tested
+        )
         func timeWait(backend: BackendKind) throws {
             let tool = try run(
                 "--backend \(backend.rawValue) --conns 600 --close fin --netns loopback"
                     + " --sysctl net.ipv4.tcp_max_tw_buckets=100")
             let wall = InducedWall(
-                name: "tcp_max_tw_buckets 100", wall: .timeWait, prediction: .none(reached: 600...600),
+                name: "tcp_max_tw_buckets 100", wall: .timeWait,
+                prediction: .none(reached: 600...600),
                 exitCode: 0)
             try wall.check(tool, code: tool.end())
             #expect(try tool.result().teardown?.timeWait == 100)
@@ -87,7 +90,8 @@ extension ToolTests {
             try wall.check(tool, code: tool.end())
         }
 
-        @Test("every direct table full, and no descriptor for a further ring", .enabled(if: hasURing))
+        @Test(
+            "every direct table full, and no descriptor for a further ring", .enabled(if: hasURing))
         func fullTables() throws {
             let tool = try run(
                 "--backend uring --conns max --processes 1 --workers 1",

@@ -15,7 +15,8 @@ final class LimitedGroup {
         let isV1 = TextFile.exists("\(v1)/cgroup.procs")
         folder = (isV1 ? v1 : "/sys/fs/cgroup") + "/uring-bench-test-\(getpid())-\(controller)"
         if !isV1 { try Self.write("+\(controller)", to: "/sys/fs/cgroup/cgroup.subtree_control") }
-        try #require(mkdir(folder, 0o755) == 0, "mkdir \(folder): \(String(cString: strerror(errno)))")
+        try #require(
+            mkdir(folder, 0o755) == 0, "mkdir \(folder): \(String(cString: strerror(errno)))")
         let file =
             controller == "pids" ? "pids.max" : isV1 ? "memory.limit_in_bytes" : "memory.max"
         try Self.write("\(limit)", to: "\(folder)/\(file)")

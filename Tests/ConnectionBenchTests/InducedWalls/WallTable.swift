@@ -89,7 +89,9 @@ struct InducedWall {
         #expect(code == exitCode, "\(tool.errors)")
         #expect(result.exitCode == exitCode)
         #expect(isNamed, "\(String(describing: verdict))")
-        #expect(isPredicted, "predicted \(String(describing: result.prediction)), reached \(reached ?? -1)")
+        #expect(
+            isPredicted,
+            "predicted \(String(describing: result.prediction)), reached \(reached ?? -1)")
         // Recovery: nothing is left, and the ends were orderly.
         #expect(tool.survivors == [])
         if !allowsKilled { #expect(result.teardown?.childrenKilled ?? 0 == 0) }

@@ -45,7 +45,7 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
             sources: SourceRange(seed: 9, ports: 6_999...7_005, excluding: [7_005]),
             destinations: servers(3))
         #expect((0..<12).map { plan[$0].source.port }.prefix(4) == [6_999, 7_003, 7_004, 6_999])
-        #expect(plan.capacity == 3 * Loopback.addressCount)
+        #expect(plan.capacity == 3 * SourceNetwork.loopback.addressCount)
     }
 
     @Test("the whole default range is used, but for the destinations")
@@ -62,8 +62,8 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
     func addressRow() {
         var previous: UInt32 = 0
         var wrong = 0
-        for index in 0..<Loopback.addressCount {
-            let address = Loopback.address(at: index)
+        for index in 0..<SourceNetwork.loopback.addressCount {
+            let address = SourceNetwork.loopback.address(at: index)
             let last = address & 0xff
             if last == 0 || last == 255 || address < 0x7f01_0000 || address <= previous {
                 wrong += 1
@@ -71,7 +71,8 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
             previous = address
         }
         #expect(wrong == 0)
-        #expect(Loopback.address(at: Loopback.addressCount - 1) == 0x7fff_fffe)
+        let last = SourceNetwork.loopback.addressCount - 1
+        #expect(SourceNetwork.loopback.address(at: last) == 0x7fff_fffe)
     }
 
     @Test("the row of addresses is a circle")
@@ -92,13 +93,14 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
         #expect(SourceRange(seed: 77) == SourceRange(seed: 77))
         for base: UInt64 in [0, 1_000_000, .max - 20_000] {
             let firsts = (0..<UInt64(32_768)).map { offset -> Int in
-                guard case .loopback(let first) = SourceRange(seed: base &+ offset).addresses else {
-                    return -1
-                }
+                guard
+                    case .network(.loopback, let first) = SourceRange(seed: base &+ offset)
+                        .addresses
+                else { return -1 }
                 return first
             }.sorted()
             let gaps = zip(firsts, firsts.dropFirst()).map { $1 - $0 }
-            let around = firsts[0] + Loopback.addressCount - firsts[32_767]
+            let around = firsts[0] + SourceNetwork.loopback.addressCount - firsts[32_767]
             #expect(min(gaps.min() ?? 0, around) >= 200)
         }
     }

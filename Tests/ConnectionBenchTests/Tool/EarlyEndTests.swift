@@ -165,7 +165,22 @@ extension ToolTests {
             #expect(code == 77)
             let result = try file.read()
             #expect(result.stopped?.kind == .wall && result.exitCode == 77)
-            #expect(result.stopped?.message.hasPrefix("memory: ") == true)
+            let reached = try #require(result.prediction?.reached)
+            #expect(reached > 0 && reached < 100_000)
+            let message = try #require(result.stopped?.message)
+            #expect(
+                message.hasPrefix(
+                    "at \(Count.format(reached)) connections the wall is memory, on the host's side ("
+                ), "\(message)")
+            #expect(message.hasSuffix("Remedy: more memory, or a lower --memory-floor"))
+            let verdict = try #require(result.verdict)
+            #expect(verdict.wall == .memory && verdict.confidence == .high)
+            #expect(result.prediction?.wall == .memory)
+            // What is held at the wall is counted on both sides, and echoes.
+            let step = try #require(result.steps.last)
+            #expect(step.verified && step.connections == reached)
+            #expect(result.sweep?.connectionsEchoed == reached)
+            #expect(result.governor.contains { $0.to == "amber" && $0.trigger == .memory })
             #expect(!result.complete)
         }
 

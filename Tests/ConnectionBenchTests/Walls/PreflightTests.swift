@@ -30,7 +30,9 @@ private func preflight(
     available: Int = 25_020_981_248, ports: Int = 1_000_000_000
 ) -> Preflight {
     Preflight(
-        facts: facts, memoryAvailableBytes: available, backend: backend, portCapacity: ports)
+        facts: facts, memoryAvailableBytes: available, backend: backend,
+        ports: PortCapacity(
+            connections: ports, limit: ports, origin: "the tuple plan", formula: "made up"))
 }
 
 extension Preflight {
@@ -65,7 +67,7 @@ extension Preflight {
         #expect(preflight.processesPerSide(for: 500_000) == 1)
         #expect(preflight.binding.resource == .memory)
         #expect(preflight.binding.connectionsMax == (25_020_981_248 - 2_022_120_160) / 8_250)
-        #expect(preflight.wall(.descriptors)?.connectionsMax == 19_936 * 20_000)
+        #expect(preflight.wall(.descriptors)?.connectionsMax == 19_936 * 20_000 * 512)
     }
 
     @Test("memory is refused with its numbers and what is missing")
@@ -170,7 +172,9 @@ extension Preflight {
         #expect(preflight(.threads, facts).binding.resource == .controlGroupThreads)
         #expect(preflight(.threads, facts).binding.connectionsMax == 200)
         #expect(preflight(.uring, facts).binding.resource == .controlGroupMemory)
-        #expect(preflight(.uring, facts).binding.connectionsMax == 10_000)
+        // A floor of 16 MiB stays free.
+        #expect(
+            preflight(.uring, facts).binding.connectionsMax == (57_290_000 - 16_777_216) / 5_729)
         facts.controlGroupPids = ControlGroupLimit(limit: .unlimited, used: 9, path: "/g/pids.max")
         #expect(preflight(.threads, facts).wall(.controlGroupThreads) == nil)
     }
@@ -209,7 +213,8 @@ extension Preflight {
         facts.controlGroupPids = ControlGroupLimit(limit: .at(500), used: 100, path: "/g/pids.max")
         facts.controlGroupMemory = ControlGroupLimit(limit: .at(1), used: 0, path: "/g/memory.max")
         for backend in BackendKind.allCases {
-            let lines = preflight(backend, facts, ports: 1).refusals(for: 1_000_000_000)
+            let lines = preflight(backend, facts, ports: 1)
+                .refusals(for: 1_000_000_000_000)
             #expect(lines.count >= 5)
             for line in lines {
                 #expect(!line.contains("\n"))
@@ -222,7 +227,9 @@ extension Preflight {
     func smoke(backend: BackendKind) throws {
         let preflight = Preflight(
             facts: .read(), memoryAvailableBytes: try KernelMemory.memAvailable(),
-            backend: backend, portCapacity: 1_000_000)
+            backend: backend,
+            ports: PortCapacity(
+                connections: 1_000_000, limit: 1_000_000, origin: "made up", formula: "made up"))
         #expect(preflight.binding.connectionsMax > 0)
         #expect(preflight.walls.count >= 3)
     }
