@@ -37,7 +37,7 @@ extension URingBackend {
             try reserve(1, in: ring)
             rings[ring].prepareAccept(
                 listener: acceptors[index].listener, index: UInt32(index),
-                multishot: features.contains(.multishotAccept), direct: layout.isDirect)
+                multishot: isMultishotAccept, direct: layout.isDirect)
             acceptors[index].ring = ring
             acceptors[index].state = .armed
             armedInRing[ring] += 1
@@ -69,8 +69,7 @@ extension URingBackend {
         }
         if !completion.isMore {
             if acceptors[index].state == .armed { armedInRing[ring] -= 1 }
-            let wasSingle = !features.contains(.multishotAccept)
-            if acceptors[index].state == .armed, completion.result >= 0, !wasSingle {
+            if acceptors[index].state == .armed, completion.result >= 0, isMultishotAccept {
                 counters.rearms += 1
             }
             acceptors[index].state = .idle
@@ -82,6 +81,10 @@ extension URingBackend {
             acceptors[index].state = .cancelling
             armedInRing[ring] -= 1
         }
+    }
+
+    private var isMultishotAccept: Bool {
+        features.contains(.multishotAccept) && !layout.acceptsSingly
     }
 
     /// Each listener armed on the ring may bring its reserve in the next entry.

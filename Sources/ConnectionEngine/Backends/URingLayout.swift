@@ -15,6 +15,9 @@ struct URingLayout {
     /// can accept at most. A full table loses clients (accepted, then ENFILE, and the peer sees
     /// EOF).
     let acceptReserve: UInt32
+    /// The process's limit makes a table smaller than what one entry may accept: no reserve is safe
+    /// while the queue fills as fast as it is emptied, so that clients are accepted one by one.
+    let acceptsSingly: Bool
     let connections: UInt32
 
     init(limits: Limits, listeners: Int, backlog: UInt32, isDirect: Bool) {
@@ -29,9 +32,14 @@ struct URingLayout {
             acceptRings = 0
             ringsMax = 1
             acceptReserve = 0
+            acceptsSingly = false
             return
         }
-        slotsPerRing = min(needed, URingLayout.slotsMax(limits))
+        let descriptors = raiseDescriptorLimit()
+        // The kernel allows a table as large as RLIMIT_NOFILE, per ring.
+        slotsPerRing = UInt32(min(UInt64(needed), UInt64(limits.ringSlots), descriptors))
+        acceptsSingly =
+            UInt64(slotsPerRing) == descriptors && slotsPerRing < limits.completionEntries
         // An empty ring has room for all listeners at once; so there is always a ring with room for
         // the next one, as long as the worker may hold more connections.
         acceptReserve = min(reserve, slotsPerRing / (listeners + 1))
@@ -56,11 +64,6 @@ struct URingLayout {
     @inline(__always)
     func directSlot(of index: UInt32) -> UInt32 {
         index % slotsPerRing
-    }
-
-    /// The kernel allows a table as large as RLIMIT_NOFILE, per ring.
-    private static func slotsMax(_ limits: Limits) -> UInt32 {
-        UInt32(min(UInt64(limits.ringSlots), raiseDescriptorLimit()))
     }
 }
 

@@ -1,5 +1,6 @@
 // How connections map to rings, and how many slots stay free for accepting.
 
+import Glibc
 import Testing
 
 @testable import ConnectionEngine
@@ -17,7 +18,7 @@ import Testing
     }
 
     @Test("without listeners every slot is ours and one ring is enough")
-    func small() {
+    func withoutListeners() {
         let layout = layout(connections: 1_000)
         #expect(layout.acceptRings == 0)
         #expect(layout.ringsMax == 1)
@@ -64,6 +65,24 @@ import Testing
         let layout = layout(connections: 10_000, listeners: 1, backlog: 1_000)
         #expect(layout.acceptReserve >= 1_000)
         #expect(layout.acceptRings == 1)
+    }
+
+    @Test("where the process's limit makes the tables small, clients are accepted one by one")
+    func small() async {
+        await #expect(processExitsWith: .success) {
+            var limit = rlimit(rlim_cur: 400, rlim_max: 400)
+            precondition(setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+            let limits = Limits()
+            func layout(_ connections: UInt32) -> URingLayout {
+                var limits = limits
+                limits.connections = connections
+                return URingLayout(limits: limits, listeners: 1, backlog: 100, isDirect: true)
+            }
+            precondition(layout(10_000).slotsPerRing == 400 && layout(10_000).acceptsSingly)
+            // A table for all of them and a queue beside needs no such care.
+            precondition(layout(100).slotsPerRing == 266 && !layout(100).acceptsSingly)
+        }
+        #expect(!layout(connections: 10_000, slots: 64, listeners: 1, backlog: 16).acceptsSingly)
     }
 
     @Test("plain descriptors need one ring, and places for those who come beyond the limit")
