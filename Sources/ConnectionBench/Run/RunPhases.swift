@@ -18,7 +18,9 @@ extension Run {
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 10)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
-            awaitAccepted(step, group)
+            if let seconds = awaitAccepted(group) {
+                throw RampEnd(stalledSeconds: seconds, reports: reports)
+            }
             finish(&ramp, reports, group)
         } catch let end as RampEnd {
             throw try stopAtWall(&ramp, group, end)
@@ -117,15 +119,20 @@ extension Run {
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up, and more
-    /// as long as it does.
-    func awaitAccepted(_ step: Int, _ group: ProcessGroup, seconds: Double = 5) {
+    /// as long as it does. The kernel repeats what an accept queue has dropped after 1, 3, 7 and
+    /// 15 s, so the pause between two of these is no end.
+    ///
+    /// - Returns: how long nothing was accepted any more although clients wait; `nil`: none waits.
+    @discardableResult
+    func awaitAccepted(_ group: ProcessGroup, seconds: Double = 10) -> Double? {
         var stall = StallWatch(seconds: seconds)
-        let deadline = MonotonicTime.now.advanced(byNanoseconds: 60_000_000_000)
         let expected = group.board.sum(.open, rows: group.clientRows)
-        while .now < deadline {
+        while true {
             let accepted = group.board.sum(.open, rows: group.serverRows)
-            if accepted >= expected || stall.check(accepted) != nil { return }
+            if accepted >= expected { return nil }
+            if let seconds = stall.check(accepted) { return seconds }
             watch.sleep(milliseconds: 1)
+            if watch.isInterrupted { return nil }
         }
     }
 

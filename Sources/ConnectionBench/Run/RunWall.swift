@@ -37,7 +37,7 @@ extension Run {
         _ ramp: inout Ramp, _ reports: [LoadReport], _ group: ProcessGroup,
         _ last: Climb.LastStretch
     ) throws -> RunStop {
-        awaitAccepted(last.target, group)
+        awaitAccepted(group)
         finish(&ramp, reports, group)
         let wall = last.wall
         if last.meets {
@@ -127,7 +127,7 @@ extension Run {
             guard !watch.sampler.hasKilled, let some = shed(group, keeping: keep) else { break }
             if round == 0 { reports = some }
             // Those that had been accepted make room for those that had not.
-            awaitAccepted(keep, group, seconds: 4)
+            awaitAccepted(group, seconds: 4)
             if isRed { watch.sleep(milliseconds: 100) }
         }
         return reports

@@ -98,6 +98,12 @@ final class RunWatch {
         }
     }
 
+    /// A signal has come that nobody has heard of yet.
+    var isInterrupted: Bool {
+        signals.take()
+        return signals.received.count > signalsHandled
+    }
+
     var wasInterruptedTwice: Bool {
         signals.take()
         return signals.received.count > 1

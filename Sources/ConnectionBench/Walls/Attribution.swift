@@ -27,7 +27,8 @@ public struct Attribution {
     /// Nothing moved. Every failed connect counts as a movement, so that none explains this: only
     /// what keeps silent does.
     private var stalled: Verdict {
-        failedAccepts ?? silentQueues ?? unknownStop
+        // A client that could not be accepted waits; where none does, the failures are long past.
+        (waiting > 0 ? failedAccepts : nil) ?? silentQueues ?? unknownStop
     }
 
     /// The clients gave up: too many connects failed, or the plan has no further tuple.
@@ -36,7 +37,8 @@ public struct Attribution {
         let lost = seen.clientLosses.values.reduce(0, +)
         // Connections that broke again used up the plan. What refused them is the servers' to say.
         if lost > failed { return failedAccepts ?? unknownStop }
-        return failedConnects ?? failedAccepts ?? spentPlan ?? unknownStop
+        let spent = waiting <= 0 ? spentPlan : nil
+        return failedConnects ?? spent ?? failedAccepts ?? spentPlan ?? unknownStop
     }
 
     // MARK: Named by the governor or by a process

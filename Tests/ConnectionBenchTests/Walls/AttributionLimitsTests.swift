@@ -117,6 +117,7 @@ import Testing
     func directTable() {
         let verdict = seen(.uring) {
             $0.stalledSeconds = 6
+            $0.serverOpen = 9_000
             $0.server.acceptFailures = 12
             $0.server.acceptFailuresNoFile = 12
             $0.server.acceptTableFull = 5

@@ -189,6 +189,17 @@ import Testing
         #expect(evidence.stop(roomyMachine(), plannedWall(300)).wall == .unknown)
     }
 
+    @Test("accepts that failed once, and were made good, do not hide that the plan is spent")
+    func spentAfterFailure() {
+        let verdict = seen {
+            $0.clientOpen = 300
+            $0.serverOpen = 300
+            $0.server.acceptFailures = 2
+            $0.server.acceptFailuresNoMemory = 2
+        }.stop(roomyMachine(), plannedWall(300))
+        #expect(verdict.wall == .ports)
+    }
+
     @Test("a spent plan explains no stall")
     func spentStalled() {
         let verdict = seen {
@@ -231,11 +242,23 @@ import Testing
         let verdict = seen {
             $0.failed("EADDRINUSE", 2)
             $0.stalledSeconds = 6
+            $0.serverOpen = 9_000
             $0.serverDescriptors = 20_000
             $0.server.acceptFailures = 60
             $0.server.acceptFailuresNoDescriptor = 60
         }.stop()
         #expect(verdict.wall == .descriptors && verdict.side == .server)
+    }
+
+    @Test("accepts that failed long ago explain no stall in which nobody waits")
+    func acceptsBeforeStall() {
+        let verdict = seen {
+            $0.stalledSeconds = 6
+            $0.serverDescriptors = 20_000
+            $0.server.acceptFailures = 3
+            $0.server.acceptFailuresNoDescriptor = 3
+        }.stop()
+        #expect(verdict.wall == .unknown)
     }
 
     @Test("two kinds of failure of like number have no common cause")
@@ -293,6 +316,7 @@ import Testing
     func mixedAccepts() {
         let verdict = seen {
             $0.stalledSeconds = 6
+            $0.serverOpen = 9_000
             $0.serverDescriptors = 20_000
             $0.server.acceptFailures = 100
             $0.server.acceptFailuresNoDescriptor = 60
