@@ -308,7 +308,8 @@ extension Run {
         guard let group else { return }
         progress.beginPhase()
         let meter = PhaseMeter(group)
-        let openBefore = group.serverConnections
+        // What was verified: some may have ended since.
+        let openBefore = result.steps.last?.connections ?? group.serverConnections
         let startedAt = MonotonicTime.now
         let end = startedAt.advanced(byNanoseconds: UInt64(plan.holdSeconds * 1e9))
         // What was held so far is in the result whatever interrupts it.

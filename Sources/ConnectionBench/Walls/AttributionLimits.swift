@@ -134,15 +134,14 @@ extension Attribution {
         }
         guard let used = seen.threadsUsed else { return met }
         func add(
-            _ wall: Wall.Resource, _ limit: Int?, reserved: Int, _ name: String, _ remedy: String,
-            _ confidence: Verdict.Confidence = .high
+            _ wall: Wall.Resource, _ limit: Int?, reserved: Int, _ name: String, _ remedy: String
         ) {
             guard let limit, used + reserved + 64 >= limit else { return }
             met.append(
                 ThreadLimit(
                     wall: wall,
                     proof: "\(Count.format(used)) threads of \(name) \(Count.format(limit))",
-                    confidence: confidence, remedy: remedy))
+                    remedy: remedy))
         }
         add(
             .processIDs, facts.pidMax, reserved: Preflight.reservedPids, "kernel.pid_max",
@@ -150,11 +149,15 @@ extension Attribution {
         add(
             .systemThreads, facts.threadsMax, reserved: 0, "kernel.threads-max",
             "sysctl -w kernel.threads-max=…")
-        if facts.hasSystemAdmin != true, facts.hasSystemResource != true {
-            // The threads are those of all users.
-            add(
-                .userThreads, facts.userThreadsSoft?.value, reserved: 0, "RLIMIT_NPROC",
-                "ulimit -u …", .medium)
+        if facts.hasSystemAdmin != true, facts.hasSystemResource != true,
+            let limit = facts.userThreadsSoft?.value, let used = seen.userThreadsUsed,
+            used + max(16, limit / 20) >= limit
+        {
+            met.append(
+                ThreadLimit(
+                    wall: .userThreads,
+                    proof: "\(Count.format(used)) threads of this user, RLIMIT_NPROC is"
+                        + " \(Count.format(limit))", remedy: "ulimit -u …"))
         }
         return met
     }

@@ -234,17 +234,19 @@ import Testing
             ])
     }
 
-    @Test("RLIMIT_NPROC binds an ordinary user whose threads may be near it, with less confidence")
+    @Test("RLIMIT_NPROC binds an ordinary user whose own threads are near it")
     func user() {
-        let near = roomyMachine { $0.userThreadsSoft = .at(20_150) }
-        let verdict = stop(near) { _ in }
-        #expect(verdict.wall == .userThreads && verdict.confidence == .medium)
-        #expect(verdict.proof[1] == "20,100 threads of RLIMIT_NPROC 20,150")
+        let limited = roomyMachine { $0.userThreadsSoft = .at(150) }
+        let verdict = stop(limited) { $0.userThreadsUsed = 148 }
+        #expect(verdict.wall == .userThreads && verdict.confidence == .high)
+        #expect(verdict.proof[1] == "148 threads of this user, RLIMIT_NPROC is 150")
+        // The threads of others do not count.
+        #expect(stop(limited) { $0.userThreadsUsed = 100 }.wall == .unknown)
         let privileged = roomyMachine {
-            $0.userThreadsSoft = .at(20_150)
+            $0.userThreadsSoft = .at(150)
             $0.capabilities = 0x1ff_ffff_ffff
         }
-        #expect(stop(privileged) { _ in }.wall == .unknown)
+        #expect(stop(privileged) { $0.userThreadsUsed = 148 }.wall == .unknown)
     }
 
     @Test("out of mappings pthread_create says EAGAIN: the side's own mappings tell")
