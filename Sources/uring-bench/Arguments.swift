@@ -108,7 +108,8 @@ struct PortRange {
             .map { UInt16($0) }
         guard ends.count == 2, let first = ends[0], let last = ends[1], first > 0, first <= last
         else {
-            throw ValidationError("allowed is FIRST-LAST within 1 to 65535, for example 20000-29999")
+            throw ValidationError(
+                "allowed is FIRST-LAST within 1 to 65535, for example 20000-29999")
         }
         self.first = first
         self.last = last

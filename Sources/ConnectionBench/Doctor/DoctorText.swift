@@ -74,7 +74,8 @@ public struct DoctorText {
         for wall in forecast.walls {
             let mark = wall.connectionsMax < report.connections ? "x" : " "
             let count = TextLayout.padLeft(
-                wall.connectionsMax > 999_999_999 ? "no end" : Count.format(wall.connectionsMax), 12)
+                wall.connectionsMax > 999_999_999 ? "no end" : Count.format(wall.connectionsMax), 12
+            )
             lines.append("\(mark)\(count)  \(wall.resource.title)")
             lines += TextLayout.wrap(
                 "\(wall.origin) is \(wall.limitText); \(wall.formula)",

@@ -184,8 +184,11 @@ struct HostNotes {
                     ))
         } else if let limit = host.conntrackMax {
             notes.append(
-                (.note, "The firewall has room for \(Count.format(limit)) connections (conntrack);"
-                    + " whether it remembers loopback ones was not tried.")
+                (
+                    .note,
+                    "The firewall has room for \(Count.format(limit)) connections (conntrack);"
+                        + " whether it remembers loopback ones was not tried."
+                )
             )
         }
         if let somaxconn = host.somaxconn {

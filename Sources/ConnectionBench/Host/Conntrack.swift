@@ -7,8 +7,8 @@ enum Conntrack {
         HostFiles(root: "").integer("/proc/sys/net/netfilter/nf_conntrack_count")
     }
 
-    /// The sum over processors of `drop`, `early_drop` and `insert_failed` of
-    /// /proc/net/stat/nf_conntrack; `nil` without conntrack.
+    /// The sum over processors of `drop` and `early_drop` of /proc/net/stat/nf_conntrack, since the
+    /// boot; `nil` without conntrack, or where the kernel has no such file.
     static func drops(_ files: HostFiles) -> Int? {
         guard let text = files.text("\(NetworkFolder.path(of: nil))/stat/nf_conntrack") else {
             return nil
@@ -21,7 +21,8 @@ enum Conntrack {
         let lines = text.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
         guard let names = lines.first else { return nil }
         var sum = 0
-        for name in ["drop", "early_drop", "insert_failed"] {
+        // `insert_failed` counts flows that two processors have begun at once, in an empty table too.
+        for name in ["drop", "early_drop"] {
             guard let column = names.firstIndex(of: name[...]) else { continue }
             for line in lines.dropFirst() where column < line.count {
                 sum += Int(line[column], radix: 16) ?? 0

@@ -46,20 +46,24 @@ struct ControlGroup {
     }
 
     /// How often a limit on threads stopped one, `max` of pids.events, over all visible groups.
+    ///
+    /// The sum, for its changes to tell: a group and those above it may count the same event, and
+    /// the largest count alone would hide those of another group.
     func pidEvents() -> Int? {
         let counts = directories(controller: "pids").compactMap { directory in
             files.text("\(directory)/pids.events").flatMap { Self.value(of: "max", in: $0) }
         }
-        return counts.max()
+        return counts.isEmpty ? nil : counts.reduce(0, +)
     }
 
-    /// How often a limit on memory was met: `max` of memory.events (v2), memory.failcnt (v1).
+    /// How often a limit on memory was met: `max` of memory.events (v2), memory.failcnt (v1). A sum
+    /// as above.
     func memoryEvents() -> Int? {
         let counts = directories(controller: "memory").compactMap { directory in
             files.text("\(directory)/memory.events").flatMap { Self.value(of: "max", in: $0) }
                 ?? files.integer("\(directory)/memory.failcnt")
         }
-        return counts.max()
+        return counts.isEmpty ? nil : counts.reduce(0, +)
     }
 
     /// A line such as `max 3`.

@@ -209,7 +209,7 @@ extension HostFacts {
     }
 
     /// Threads of all processes that have the real user id of this one.
-    private static func threads(ofUserOf files: HostFiles) -> Int? {
+    static func threads(ofUserOf files: HostFiles) -> Int? {
         func user(_ status: KeyedLines) -> Substring? {
             status["Uid"]?.split(whereSeparator: \.isWhitespace).first
         }

@@ -7,7 +7,11 @@ struct ConnectPace {
     private let board: Scoreboard?
     private let worker: (index: Int, count: Int)
     private var perSecond = 0
-    private var schedule: DueSchedule?
+    private var intervalNanoseconds: UInt64 = 0
+    private var lookedAt = MonotonicTime.zero
+
+    /// A worker that was busy for so long may catch up; more would be a burst beyond the pace.
+    private static let lateNanoseconds: UInt64 = 50_000_000
 
     init(board: Scoreboard?, worker: (index: Int, count: Int)) {
         self.board = board
@@ -18,22 +22,28 @@ struct ConnectPace {
     var isHeld: Bool { perSecond < 0 }
 
     /// When the next connect may be started; `nil`: at once.
-    var next: MonotonicTime? { schedule?.next }
+    private(set) var next: MonotonicTime?
 
     /// Looks at the board; once per turn.
     mutating func update(_ now: MonotonicTime) {
         guard let board else { return }
+        lookedAt = now
         let wanted = board[.connectsPerSecond]
         guard wanted != perSecond else { return }
         perSecond = wanted
-        schedule =
-            wanted > 0
-            ? DueSchedule(
-                perSecond: Double(wanted) / Double(worker.count), from: now,
-                stagger: Double(worker.index) / Double(worker.count)) : nil
+        guard wanted > 0 else { return next = nil }
+        intervalNanoseconds = 1_000_000_000 * UInt64(worker.count) / UInt64(wanted)
+        // The workers' connects interleave. A change, of which there may be 20 in a second, never
+        // puts off what was due before.
+        let share = intervalNanoseconds / UInt64(worker.count) * UInt64(worker.index)
+        let staggered = now.advanced(byNanoseconds: share)
+        next = next.map { min($0, staggered) } ?? staggered
     }
 
     mutating func advance() {
-        schedule?.advance()
+        guard let due = next else { return }
+        let earliest = MonotonicTime(
+            nanoseconds: lookedAt.nanoseconds - min(lookedAt.nanoseconds, Self.lateNanoseconds))
+        next = max(due.advanced(byNanoseconds: intervalNanoseconds), earliest)
     }
 }

@@ -17,7 +17,8 @@ struct LoadClient: Handler, ~Copyable {
     private let acceptLag: AcceptLag?
     private var pace: ConnectPace
     private var shedding = Shedding()
-    /// Connections that ended though nobody asked, by errno; 0: the server's orderly end.
+    /// Connections that ended though nobody asked, by errno; 0: the server's orderly end. Since the
+    /// last report.
     private var losses: [Int32: Int] = [:]
 
     private var links = LinkTable(indexLimit: 0, connectsMax: 0)
@@ -94,6 +95,12 @@ struct LoadClient: Handler, ~Copyable {
         opening -= 1
         open += 1
         opened += 1
+        if links[id].isShed {
+            // It was given up in the same moment; its end is on its way.
+            links[id] = .idle
+            links[id].shed()
+            return
+        }
         connectLatency.record(now.nanoseconds(since: links[id].due))
         links[id] = .idle
         rampOpened += 1
@@ -146,9 +153,11 @@ struct LoadClient: Handler, ~Copyable {
         let link = links[id]
         links.remove(id)
         if link.isShed { shedding.inFlight -= 1 }
+        // Connections end because this client ends them.
+        let wasAsked = phase == .close || link.isShed
         if !link.isOpen {
             opening -= 1
-            if !isEnding { connectFailed(reason) }
+            if !wasAsked { connectFailed(reason) }
             return
         }
         open -= 1
@@ -160,7 +169,7 @@ struct LoadClient: Handler, ~Copyable {
                 censor(link.due, now)
             }
         }
-        if !isEnding {
+        if !wasAsked {
             lost += 1
             var code: CInt = 0
             if case .failed(let errno) = reason { code = errno.code }
@@ -168,9 +177,6 @@ struct LoadClient: Handler, ~Copyable {
             losses[code, default: 0] += 1
         }
     }
-
-    /// Connections end because this client ends them.
-    private var isEnding: Bool { phase == .close || phase == .shed }
 
     private mutating func connectFailed(_ reason: CloseReason) {
         failed += 1
@@ -187,23 +193,25 @@ struct LoadClient: Handler, ~Copyable {
     // MARK: Commands
 
     private mutating func takeCommand(_ now: MonotonicTime) {
-        guard let (number, command) = mailbox.takeCommand() else { return }
+        guard let (number, command, unread) = mailbox.takeCommand() else { return }
         commandSeen = number
         links.closeGaps()
-        let isCutShort = phase == .ramp
-        let failures = report.failures
+        // A ramp is cut short while other workers are in it, or wait for nothing any more.
+        let untold = phase == .ramp ? report : unread
         report = LoadReport()
+        losses.merge(unread?.losses ?? [:], uniquingKeysWith: +)
         echoLatency.reset()
-        if case .shed = command, isCutShort {
+        if case .shed = command, let untold {
             // What the ramp saw is told now.
-            report.failures = failures
+            report.failures = untold.failures
+            report.rampMarksNanoseconds = untold.rampMarksNanoseconds
         } else {
             connectLatency.reset()
         }
         switch command {
         case .ramp(let target):
             phase = .ramp
-            rampTarget = min(target, plan.count)
+            rampTarget = target
             rampOpened = 0
             connectSchedule = settings.connectsPerSecond.map {
                 DueSchedule(perSecond: $0, from: now, stagger: stagger)
@@ -239,6 +247,7 @@ struct LoadClient: Handler, ~Copyable {
         links.closeGaps()
         report.neverEchoed = links.neverEchoedCount
         report.losses = losses
+        losses = [:]
         phase = .idle
         nextDue = nil
         mailbox.deliver(report)
@@ -331,7 +340,8 @@ struct LoadClient: Handler, ~Copyable {
             for position in 0..<links.count {
                 let id = links.id(at: position)
                 let link = links[id]
-                guard link.isOpen, link.dueNanoseconds != 0, !link.isCensored else { continue }
+                guard link.isOpen, link.dueNanoseconds != 0, !link.isCensored, !link.isShed
+                else { continue }
                 censor(link.due, now)
                 links[id].isCensored = true
             }
@@ -437,6 +447,7 @@ struct LoadClient: Handler, ~Copyable {
     private func publish() {
         row[.open] = open
         row[.opened] = opened
+        row[.opening] = opening
         row[.closed] = closed
         row[.failed] = failed
         row[.lost] = lost

@@ -34,7 +34,8 @@ struct LoadReport: Codable, Sendable {
     var rampMarksNanoseconds: [UInt64] = []
     /// Connects that failed, by errno.
     var failures: [Int32: Int] = [:]
-    /// Connections that ended though nobody asked, by errno; 0: the server's orderly end.
+    /// Connections that ended though nobody asked since the last report, by errno; 0: the server's
+    /// orderly end.
     var losses: [Int32: Int] = [:]
     /// The ramp was given up: too many failures.
     var gaveUp = false
@@ -51,6 +52,8 @@ final class LoadMailbox: Sendable {
         var number = 0
         var command: LoadCommand?
         var report: LoadReport?
+        /// A report that nobody took before the next command.
+        var unread: LoadReport?
     }
 
     private let state = Mutex(State())
@@ -63,16 +66,20 @@ final class LoadMailbox: Sendable {
         state.withLock {
             $0.number += 1
             $0.command = command
+            $0.unread = $0.report ?? $0.unread
             $0.report = nil
             number.store($0.number, ordering: .releasing)
         }
     }
 
-    /// The newest command with its number, once.
-    func takeCommand() -> (number: Int, command: LoadCommand)? {
+    /// The newest command with its number, once, and the report that was not read before it.
+    func takeCommand() -> (number: Int, command: LoadCommand, unread: LoadReport?)? {
         state.withLock { state in
-            defer { state.command = nil }
-            return state.command.map { (state.number, $0) }
+            defer {
+                state.command = nil
+                state.unread = nil
+            }
+            return state.command.map { (state.number, $0, state.unread) }
         }
     }
 

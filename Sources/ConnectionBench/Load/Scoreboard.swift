@@ -30,6 +30,8 @@ final class Scoreboard: @unchecked Sendable {
         case lastOpenAt
         /// The number of the newest command that is done.
         case commandDone
+        /// Connects on their way.
+        case opening
     }
 
     /// What the parent lets the clients do, in a row of its own that only the parent writes.

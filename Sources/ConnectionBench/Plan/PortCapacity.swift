@@ -22,10 +22,12 @@ public struct PortCapacity: Codable, Hashable, Sendable {
         self.demand = demand
     }
 
+    static let plannedOrigin = "the tuple plan"
+
     /// Sources that a plan binds explicitly.
     public init(planned plan: TuplePlan) {
         self.init(
-            connections: plan.capacity, limit: plan.capacity, origin: "the tuple plan",
+            connections: plan.capacity, limit: plan.capacity, origin: Self.plannedOrigin,
             formula: "source addresses x usable ports, each pair once")
     }
 

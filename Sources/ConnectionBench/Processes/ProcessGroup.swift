@@ -137,7 +137,7 @@ final class ProcessGroup {
             ? max(acceptLagPerListener * layout.listening.count, workersPerSide) : nil
         if layout.backend == .threads, self.plan.pacesAccepts {
             // Both sides take from the same threads: none shall be far ahead at their end.
-            settings.acceptLagMax = 8 * layout.listening.count
+            settings.acceptLagMax = 2 * layout.listening.count
         }
         settings.sourcePorts = self.plan.sourcePorts
         settings.failuresMax = max(10, 1_000 / workersPerSide)

@@ -207,8 +207,8 @@ public struct ResultTable {
             let echoed = result.sweep == nil ? "" : ", every connection echoed"
             return "PASS \(Count.format(reached)) connections held and verified\(echoed)"
         }
-        if result.plan.climbsToWall, result.stopped?.kind == .wall, let prediction = result.prediction,
-            prediction.reached == reached
+        if result.plan.climbsToWall, result.stopped?.kind == .wall,
+            let prediction = result.prediction, prediction.reached == reached
         {
             let echoed = result.sweep == nil ? "" : ", every connection echoed"
             return "WALL \(Count.format(reached)) connections held and verified\(echoed)"

@@ -53,6 +53,13 @@ public struct RunResult: Codable, Sendable {
     /// How the host felt for others, in a climb to the wall.
     public var shellProbe: ShellResponse?
     public var elapsedSeconds = 0.0
+
+    /// What a counter has done on either side; in one namespace both are the same.
+    func counted(_ name: String) -> Int {
+        max(
+            networkCounterChanges[name, default: 0],
+            clientNetworkCounterChanges?[name] ?? 0)
+    }
 }
 
 public struct ToolFacts: Codable, Sendable {

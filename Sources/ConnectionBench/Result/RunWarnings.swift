@@ -21,18 +21,23 @@ extension Run {
             ("TcpExtTCPTimeWaitOverflow", "time-wait-overflow", "TIME_WAIT was cut short"),
         ]
         for (counter, id, text) in causes {
-            if let count = result.networkCounterChanges[counter], count > 0 {
+            let count = result.counted(counter)
+            if count > 0 {
                 warn(id, "\(text): \(Count.format(count)) times (\(counter))")
             }
         }
-        if let dropped = result.networkCounterChanges["SoftnetDropped"], dropped > 0 {
+        let dropped = result.counted("SoftnetDropped")
+        if dropped > 0 {
             warn(
                 "softnet-drop",
                 "the loopback queue dropped \(Count.format(dropped)) packets"
                     + " (net.core.netdev_max_backlog); latencies contain their repetition")
         }
+        // A connect that was due long ago, behind a rate or a pace, takes as long as one that waited.
         let retries = result.steps.compactMap { $0.synRetries?.text }
-        if let worst = retries.first { warn("syn-retries", worst) }
+        if let first = retries.first, result.counted("TcpExtTCPSynRetrans") > 0 {
+            warn("syn-retries", first)
+        }
         if let first = result.governor.first(where: { $0.to != "green" }) {
             warn(
                 "governor",

@@ -164,7 +164,11 @@ struct Governor {
     }
 
     private static func worse(_ one: Judgement, _ other: Judgement) -> Judgement {
-        var worst = other.level > one.level ? other : one
+        // Of equal levels the one at its floor is the cause: it ends the climb.
+        let isOther =
+            other.level > one.level
+            || other.level == one.level && other.isAtFloor && !one.isAtFloor
+        var worst = isOther ? other : one
         // A hold by one criterion is not lifted by another one's slow pace.
         let paces = [one.pace, other.pace].filter { $0 != 0 }
         worst.pace = paces.contains(-1) ? -1 : paces.min() ?? 0

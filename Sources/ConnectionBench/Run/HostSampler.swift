@@ -44,7 +44,15 @@ final class HostSampler: Sendable {
         /// Processor seconds of the sampler itself.
         var ownSeconds = 0.0
         var elapsedSeconds = 0.0
-        var hasKilled = false
+        /// What made the sampler kill the processes; `nil`: it has not.
+        var killedBy: Governor.Judgement?
+        var before = EventCounts()
+    }
+
+    /// What the kernel had counted before the run, since the boot or a group's birth.
+    struct EventCounts: Sendable {
+        var controlGroupMemory: Int?
+        var conntrackDrops: Int?
     }
 
     /// What is watched: known once the processes run.
@@ -81,7 +89,9 @@ final class HostSampler: Sendable {
     var judgement: Governor.Judgement { state.withLock { $0.judgement } }
     var usableBytes: Int { state.withLock { $0.usableBytes } }
     var lastTransition: GovernorTransition? { state.withLock { $0.transitions.last } }
-    var hasKilled: Bool { state.withLock { $0.hasKilled } }
+    var hasKilled: Bool { killedBy != nil }
+    var killedBy: Governor.Judgement? { state.withLock { $0.killedBy } }
+    var before: EventCounts { state.withLock { $0.before } }
 
     func watch(_ target: Target?) {
         self.target.withLock { $0 = target }
@@ -100,6 +110,11 @@ final class HostSampler: Sendable {
     private func run() {
         var governor = Governor(limits)
         var files = SamplerFiles(controlGroup: controlGroup)
+        let hostFiles = HostFiles(root: "")
+        let before = EventCounts(
+            controlGroupMemory: ControlGroup(files: hostFiles).memoryEvents(),
+            conntrackDrops: Conntrack.drops(hostFiles))
+        state.withLock { $0.before = before }
         let startedAt = MonotonicTime.now
         var wakeAt = startedAt
         var sampledAt = MonotonicTime.zero
@@ -145,12 +160,14 @@ final class HostSampler: Sendable {
         target?.board[.connectsPerSecond] = judgement.pace
         let own = HostSampler.threadSeconds
         let mustKill = state.withLock { state in
-            if judgement.level != state.judgement.level, let text = Optional(judgement) {
+            let isNewCause =
+                judgement.level != .green && judgement.trigger != state.judgement.trigger
+            if judgement.level != state.judgement.level || isNewCause {
                 state.transitions.append(
                     GovernorTransition(
                         from: state.judgement.level.name, to: judgement.level.name,
-                        trigger: text.trigger ?? state.judgement.trigger ?? .memory,
-                        text: text.text.isEmpty ? "back within bounds" : text.text,
+                        trigger: judgement.trigger ?? state.judgement.trigger ?? .memory,
+                        text: judgement.text.isEmpty ? "back within bounds" : judgement.text,
                         seconds: now.seconds(since: startedAt), connections: connections))
             }
             state.judgement = judgement
@@ -159,8 +176,8 @@ final class HostSampler: Sendable {
             state.delayMax = max(state.delayMax, delay)
             state.ownSeconds = own
             state.elapsedSeconds = now.seconds(since: startedAt)
-            let mustKill = judgement.level == .black && target != nil && !state.hasKilled
-            if mustKill { state.hasKilled = true }
+            let mustKill = judgement.level == .black && target != nil && state.killedBy == nil
+            if mustKill { state.killedBy = judgement }
             return mustKill
         }
         if mustKill { for pid in target?.pids ?? [] { kill(pid, SIGKILL) } }

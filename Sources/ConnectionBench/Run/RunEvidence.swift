@@ -9,6 +9,7 @@ extension Run {
         var evidence = Evidence(backend: group.layout.backend)
         evidence.clientOpen = group.board.sum(.open, rows: group.clientRows)
         evidence.serverOpen = group.board.sum(.open, rows: group.serverRows)
+        evidence.opening = group.board.sum(.opening, rows: group.clientRows)
         evidence.target = target
         gatherProcesses(&evidence, group)
         gatherNetwork(&evidence)
@@ -19,12 +20,15 @@ extension Run {
         let groups = ControlGroup(files: files)
         evidence.controlGroupMemory = groups.memory()
         evidence.controlGroupPids = groups.pids()
-        evidence.controlGroupMemoryEvents = groups.memoryEvents()
+        evidence.controlGroupMemoryEvents = groups.memoryEvents().map {
+            max(0, $0 - (watch.sampler.before.controlGroupMemory ?? 0))
+        }
         evidence.controlGroupPidEvents = groups.pidEvents().map {
             max(0, $0 - (controlGroupPidEventsBefore ?? 0))
         }
         evidence.threadsUsed = files.value("/proc/loadavg")
             .flatMap { HostFacts.threads(inLoadAverage: $0) }
+        evidence.userThreadsUsed = HostFacts.threads(ofUserOf: files)
         evidence.systemFilesUsed = files.integers("/proc/sys/fs/file-nr", count: 3)?[0]
         return evidence
     }
@@ -61,7 +65,9 @@ extension Run {
             let files = HostFiles(root: "")
             evidence.conntrackCount = Conntrack.count()
             evidence.conntrackMax = files.integer("/proc/sys/net/netfilter/nf_conntrack_max")
-            evidence.conntrackDrops = Conntrack.drops(files)
+            evidence.conntrackDrops = Conntrack.drops(files).map {
+                max(0, $0 - (watch.sampler.before.conntrackDrops ?? 0))
+            }
         }
     }
 

@@ -18,7 +18,9 @@ extension Run {
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 10)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
-            awaitAccepted(step, group)
+            if let seconds = awaitAccepted(group) {
+                throw RampEnd(stalledSeconds: seconds, reports: reports)
+            }
             finish(&ramp, reports, group)
         } catch let end as RampEnd {
             throw try stopAtWall(&ramp, group, end)
@@ -117,15 +119,20 @@ extension Run {
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up, and more
-    /// as long as it does.
-    func awaitAccepted(_ step: Int, _ group: ProcessGroup, seconds: Double = 5) {
+    /// as long as it does. The kernel repeats what an accept queue has dropped after 1, 3, 7 and
+    /// 15 s, so the pause between two of these is no end.
+    ///
+    /// - Returns: how long nothing was accepted any more although clients wait; `nil`: none waits.
+    @discardableResult
+    func awaitAccepted(_ group: ProcessGroup, seconds: Double = 10) -> Double? {
         var stall = StallWatch(seconds: seconds)
-        let deadline = MonotonicTime.now.advanced(byNanoseconds: 60_000_000_000)
         let expected = group.board.sum(.open, rows: group.clientRows)
-        while .now < deadline {
+        while true {
             let accepted = group.board.sum(.open, rows: group.serverRows)
-            if accepted >= expected || stall.check(accepted) != nil { return }
+            if accepted >= expected { return nil }
+            if let seconds = stall.check(accepted) { return seconds }
             watch.sleep(milliseconds: 1)
+            if watch.isInterrupted { return nil }
         }
     }
 
@@ -301,7 +308,8 @@ extension Run {
         guard let group else { return }
         progress.beginPhase()
         let meter = PhaseMeter(group)
-        let openBefore = group.serverConnections
+        // What was verified: some may have ended since.
+        let openBefore = result.steps.last?.connections ?? group.serverConnections
         let startedAt = MonotonicTime.now
         let end = startedAt.advanced(byNanoseconds: UInt64(plan.holdSeconds * 1e9))
         // What was held so far is in the result whatever interrupts it.
@@ -316,8 +324,16 @@ extension Run {
             watch.sleep(milliseconds: 20)
             try watch.check(group.children)
             progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
+            // They will not come back: there is nothing to wait for.
+            if group.serverConnections < openBefore { break }
         }
-        let lost = openBefore - group.serverConnections
-        if lost > 0 { throw lostWhileHeld(lost, group) }
+        var left = group.serverConnections
+        guard left < openBefore else { return }
+        var settled = StallWatch(seconds: 0.3)
+        while settled.check(left) == nil {
+            watch.sleep(milliseconds: 10)
+            left = group.serverConnections
+        }
+        throw lostWhileHeld(openBefore - left, group)
     }
 }

@@ -33,7 +33,8 @@ extension Run {
         } catch {
             if plan.backend == .uring {
                 result.verdict = Verdict(
-                    .ioUring, .host, .high, proof: ["\(error.call) failed with \(error.errno.name)"],
+                    .ioUring, .host, .high,
+                    proof: ["\(error.call) failed with \(error.errno.name)"],
                     remedy: error.remedy.isEmpty ? "--backend epoll" : error.remedy)
                 throw RunStop(.machineUnfit, "\(error); or --backend epoll", exitCode: 69)
             }

@@ -12,7 +12,7 @@ extension Run {
         let mustHurry =
             [.interrupted, .childDied].contains(result.stopped?.kind)
             // It closes nothing, and answers nothing.
-            || result.verdict?.wall == .frozenPeer
+            || group.children.contains(where: \.isStopped)
         readCounters(group)
         var record = TeardownResult()
         record.connections = group.board.sum(.open, rows: group.clientRows)

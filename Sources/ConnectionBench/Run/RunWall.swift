@@ -37,7 +37,7 @@ extension Run {
         _ ramp: inout Ramp, _ reports: [LoadReport], _ group: ProcessGroup,
         _ last: Climb.LastStretch
     ) throws -> RunStop {
-        awaitAccepted(last.target, group)
+        awaitAccepted(group)
         finish(&ramp, reports, group)
         let wall = last.wall
         if last.meets {
@@ -101,12 +101,15 @@ extension Run {
                 if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, reached) }
                 if plan.sweeps { try sweep(of: reached) }
             } catch let stop as GovernorStop {
-                warn("no-sweep", "the echo on every connection was cut short: \(stop.judgement.text)")
+                warn(
+                    "no-sweep", "the echo on every connection was cut short: \(stop.judgement.text)"
+                )
             }
         }
         let sentence = verdict?.sentence ?? "the climb has ended"
         let remedy = verdict.map { $0.remedy.isEmpty ? "" : ". Remedy: \($0.remedy)" } ?? ""
-        return RunStop(.wall, "at \(Count.format(reached)) connections " + sentence + remedy, exitCode: 77)
+        return RunStop(
+            .wall, "at \(Count.format(reached)) connections " + sentence + remedy, exitCode: 77)
     }
 
     /// Ends the newest connections until none waits to be accepted, and connects on their way.
@@ -124,7 +127,7 @@ extension Run {
             guard !watch.sampler.hasKilled, let some = shed(group, keeping: keep) else { break }
             if round == 0 { reports = some }
             // Those that had been accepted make room for those that had not.
-            awaitAccepted(keep, group, seconds: 4)
+            awaitAccepted(group, seconds: 4)
             if isRed { watch.sleep(milliseconds: 100) }
         }
         return reports

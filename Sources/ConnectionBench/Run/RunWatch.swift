@@ -98,14 +98,21 @@ final class RunWatch {
         }
     }
 
+    /// A signal has come that nobody has heard of yet.
+    var isInterrupted: Bool {
+        signals.take()
+        return signals.received.count > signalsHandled
+    }
+
     var wasInterruptedTwice: Bool {
         signals.take()
         return signals.received.count > 1
     }
 
     private func checkGovernor() throws {
+        // By now the memory may be back, and the latest judgement green.
+        if let judgement = sampler.killedBy { throw GovernorStop(judgement: judgement) }
         let judgement = sampler.judgement
-        if sampler.hasKilled { throw GovernorStop(judgement: judgement) }
         if isShedding { return }
         if judgement.level >= .red || isClimbing && judgement.isAtFloor {
             throw GovernorStop(judgement: judgement)

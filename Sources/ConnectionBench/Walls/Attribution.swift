@@ -2,8 +2,11 @@
 
 import ConnectionEngine
 
-/// Finds the wall behind a stop. Rules are asked in the order of how much they prove: an errno names
-/// its resource, a counter a queue, and load alone is asked last.
+/// Finds the wall behind a stop.
+///
+/// An errno or a counter names a suspect; a second figure has to agree with it before it is called
+/// the cause. Where two suspects are left, or none, the verdict is unknown and says what was seen:
+/// counters belong to the whole namespace or machine, and may have moved for other programs.
 public struct Attribution {
     let facts: HostFacts
     let seen: Evidence
@@ -18,103 +21,137 @@ public struct Attribution {
 
     /// Why the climb ended.
     public var stop: Verdict {
-        governed ?? frozen ?? failedConnects ?? failedAccepts ?? silentQueues ?? exhausted
-            ?? unknown("\(Count.format(seen.clientOpen)) connections, no errno and no counter tell")
+        governed ?? frozen ?? (seen.stalledSeconds > 0 ? stalled : gaveUp)
     }
 
-    /// Why connections ended though nobody asked.
-    public var loss: Verdict {
-        let lost = max(seen.serverLost, seen.clientLosses.values.reduce(0, +))
-        let errors = Set(seen.clientLosses.keys).union([seen.serverLossErrno].compactMap { $0 })
-        let names = errors.isEmpty ? "an orderly end" : errors.sorted().joined(separator: ", ")
-        let memory = network("TcpExtTCPAbortOnMemory")
-        if memory > 0 {
-            return Verdict(
-                .tcpMemory, .host, .high,
-                proof: [
-                    "\(Count.format(memory)) aborts for lack of memory (TCPAbortOnMemory)",
-                    "\(Count.format(lost)) connections lost with \(names)", tcpMemoryText,
-                ], remedy: "raise net.ipv4.tcp_mem, or let less data wait unread")
-        }
-        if !seen.stoppedServers.isEmpty || !seen.stoppedClients.isEmpty, let frozen {
-            return frozen
-        }
-        let isReset = !errors.isDisjoint(with: ["ECONNABORTED", "ECONNRESET"])
-        let timeouts = network("TcpExtTCPAbortOnTimeout")
-        guard isReset, timeouts == 0 else {
-            return unknown("\(Count.format(lost)) connections lost with \(names)")
-        }
-        return Verdict(
-            .outside, .host, errors.contains("ECONNABORTED") ? .high : .medium,
-            proof: [
-                "\(Count.format(lost)) connections lost with \(names)",
-                "neither side closed one: client \(Count.format(seen.clientOpen)), server"
-                    + " \(Count.format(seen.serverOpen)) left",
-                "0 aborts by timeout or for lack of memory (TCPAbortOnTimeout, TCPAbortOnMemory)",
-            ],
-            remedy: "find who ends sockets here: ss -K, a firewall that resets, an operator")
+    /// Nothing moved. Every failed connect counts as a movement, so that none explains this: only
+    /// what keeps silent does.
+    private var stalled: Verdict {
+        // A client that could not be accepted waits; where none does, the failures are long past.
+        (waiting > 0 ? failedAccepts : nil) ?? silentQueues ?? unknownStop
     }
 
-    // MARK: The rules
+    /// The clients gave up: too many connects failed, or the plan has no further tuple.
+    private var gaveUp: Verdict {
+        let failed = seen.connectErrors.values.reduce(0, +)
+        let lost = seen.clientLosses.values.reduce(0, +)
+        // Connections that broke again used up the plan. What refused them is the servers' to say.
+        if lost > failed { return failedAccepts ?? unknownStop }
+        let spent = waiting <= 0 ? spentPlan : nil
+        return failedConnects ?? spent ?? failedAccepts ?? spentPlan ?? unknownStop
+    }
+
+    // MARK: Named by the governor or by a process
 
     private var governed: Verdict? {
         guard let governor = seen.governor else { return nil }
+        let connections = "\(Count.format(seen.clientOpen)) connections"
         let each = seen.bytesPerConnection.map { "\(Count.format($0)) B per connection" }
         switch governor.trigger {
         case .memory:
             return Verdict(
-                .memory, .host, .high,
-                proof: [
-                    "\(Count.format(bytes: seen.memoryUsableBytes)) of memory left to use, the"
-                        + " floor is \(Count.format(bytes: seen.memoryFloorBytes))",
-                    "\(Count.format(seen.clientOpen)) connections", each,
-                ].compactMap { $0 },
+                .memory, .host, .high, proof: [governor.text, connections, each].compactMap { $0 },
                 remedy: "more memory, or a lower --memory-floor")
         case .controlGroupMemory:
             return Verdict(
                 .controlGroupMemory, .host, .high,
-                proof: [controlGroupText, "\(Count.format(seen.clientOpen)) connections", each]
-                    .compactMap { $0 },
+                proof: [governor.text, controlGroupText ?? connections, each].compactMap { $0 },
                 remedy: "raise the memory limit of the container or unit (systemd: MemoryMax=,"
                     + " docker: --memory)")
-        case .memoryPressure:
+        case .memoryPressure: return pressed(governor)
+        case .schedulingDelay: return delayed(governor)
+        }
+    }
+
+    /// The figure is the whole machine's: another program's control group makes it rise as well.
+    private func pressed(_ governor: GovernorTransition) -> Verdict {
+        let usable = "\(Count.format(bytes: seen.memoryUsableBytes)) of memory left to use"
+        if isGroupFull {
             return Verdict(
-                .memory, .host, .medium, proof: [governor.text],
+                .controlGroupMemory, .host, .medium,
+                proof: [governor.text, controlGroupText, usable].compactMap { $0 },
+                remedy: "raise the memory limit of the container or unit")
+        }
+        if seen.memoryUsableBytes < seen.memoryFloorBytes + Governor.slowBytes {
+            return Verdict(
+                .memory, .host, .medium, proof: [governor.text, usable],
                 remedy: "more memory: the kernel already waits for it (/proc/pressure/memory)")
-        case .schedulingDelay:
-            return Verdict(
-                .processors, .host, .medium,
-                proof: [governor.text, busyText].compactMap { $0 },
-                remedy: "more processors, fewer processes, or a lower --connect-rate")
         }
+        return unknown(governor.text, usable)
     }
 
+    /// A thread wakes late when processors are short, when the hypervisor takes them, and when the
+    /// kernel looks for memory.
+    private func delayed(_ governor: GovernorTransition) -> Verdict {
+        if seen.memoryUsableBytes <= seen.memoryFloorBytes {
+            // That alone would have ended the climb.
+            return Verdict(
+                .memory, .host, .medium,
+                proof: [
+                    "\(Count.format(bytes: seen.memoryUsableBytes)) of memory left to use, the floor"
+                        + " is \(Count.format(bytes: seen.memoryFloorBytes))", governor.text,
+                ], remedy: "more memory, or a lower --memory-floor")
+        }
+        if isGroupFull { return unknown([governor.text, controlGroupText].compactMap { $0 }) }
+        if let steal = seen.stealShare, steal > 0.15 {
+            return Verdict(
+                .outside, .host, .medium,
+                proof: [
+                    governor.text, "the hypervisor took \(Int(steal * 100)) % of the processors",
+                ], remedy: "measure on a quiet host")
+        }
+        guard let busy = seen.busyShare, busy > 0.9 else {
+            return unknown([governor.text, busyText].compactMap { $0 })
+        }
+        return Verdict(
+            .processors, .host, .medium, proof: [governor.text, busyText].compactMap { $0 },
+            remedy: "more processors, fewer processes, or a lower --connect-rate")
+    }
+
+    /// A stopped process explains silence, and nothing else.
     private var frozen: Verdict? {
-        let waiting = seen.clientOpen - seen.serverOpen
-        if let name = seen.stoppedServers.first {
-            return Verdict(
-                .frozenPeer, .server, .high,
-                proof: [
-                    "\(name) is stopped (state T of /proc/<pid>/stat)",
-                    "\(Count.format(waiting)) connections wait to be accepted",
-                    "nothing moved for \(Int(seen.stalledSeconds)) s",
-                ], remedy: "let it go on: kill -CONT, or find who stopped it")
-        }
-        if let name = seen.stoppedClients.first {
-            return Verdict(
-                .frozenPeer, .client, .high,
-                proof: [
-                    "\(name) is stopped (state T of /proc/<pid>/stat)",
-                    "nothing moved for \(Int(seen.stalledSeconds)) s",
-                ], remedy: "let it go on: kill -CONT, or find who stopped it")
-        }
-        return nil
+        let others = seen.connectErrors.keys.contains { $0 != "ETIMEDOUT" }
+        guard seen.stalledSeconds > 0 || !seen.connectErrors.isEmpty && !others else { return nil }
+        let side: Verdict.Side = seen.stoppedServers.isEmpty ? .client : .server
+        guard let name = seen.stoppedServers.first ?? seen.stoppedClients.first else { return nil }
+        return Verdict(
+            .frozenPeer, side, .high,
+            proof: [
+                "\(name) is stopped (state T of /proc/<pid>/stat)",
+                side == .server
+                    ? "\(Count.format(max(0, waiting))) connections wait to be accepted" : nil,
+                seen.stalledSeconds > 0
+                    ? "nothing moved for \(Int(seen.stalledSeconds)) s" : connectErrorText,
+            ].compactMap { $0 }, remedy: "let it go on: kill -CONT, or find who stopped it")
     }
 
+    // MARK: Named by an errno
+
+    /// Errnos that mean the same resource.
+    private static func family(_ errno: String) -> String {
+        switch errno {
+        case "EADDRINUSE", "EADDRNOTAVAIL": "ports"
+        case "ENOMEM", "ENOBUFS": "memory"
+        default: errno
+        }
+    }
+
+    /// `nil` without failed connects, and when they only were silent.
     private var failedConnects: Verdict? {
-        let errors = seen.connectErrors.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-        guard let (name, count) = errors.first else { return nil }
-        return verdict(errno: name, count: count, call: "connects", side: .client)
+        var families: [String: Int] = [:]
+        for (errno, count) in seen.connectErrors {
+            families[Self.family(errno), default: 0] += count
+        }
+        let total = families.values.reduce(0, +)
+        guard let most = families.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else {
+            return nil
+        }
+        // Two kinds of failure may have two causes.
+        guard 3 * most.value >= 2 * total else { return unknownStop }
+        if most.key == "ETIMEDOUT" { return failedAccepts ?? silentQueues ?? unknownStop }
+        let members = seen.connectErrors.filter { Self.family($0.key) == most.key }
+        let name = members.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? most.key
+        return verdict(errno: name, count: members[name] ?? 0, call: "connects", side: .client)
     }
 
     private var failedAccepts: Verdict? {
@@ -126,30 +163,27 @@ public struct Attribution {
             ("EAGAIN", counters.acceptFailuresNoThread),
             ("ENOSPC", counters.acceptFailuresNoWatch),
         ]
-        guard let (name, count) = kinds.max(by: { $0.1 < $1.1 }), count > 0 else { return nil }
+        guard let (name, count) = kinds.max(by: { $0.1 < $1.1 }), count > 0 else {
+            return counters.acceptFailures == 0
+                ? nil
+                : unknown(
+                    "\(Count.format(Int(counters.acceptFailures))) accepts failed with an errno that"
+                        + " names no wall")
+        }
+        guard 3 * count >= 2 * counters.acceptFailures else {
+            let some = kinds.filter { $0.1 > 0 }
+                .map { "\(Count.format(Int($0.1))) accepts failed with \($0.0)" }
+            return unknown(some)
+        }
         return verdict(errno: name, count: Int(count), call: "accepts", side: .server)
     }
 
     private func verdict(errno: String, count: Int, call: String, side: Verdict.Side) -> Verdict {
         let failed = "\(Count.format(count)) \(call) failed with \(errno)"
         switch errno {
-        case "EADDRNOTAVAIL", "EADDRINUSE":
-            return ports(failed)
-        case "EMFILE":
-            let used = side == .server ? seen.serverDescriptors : seen.clientDescriptors
-            return Verdict(
-                .descriptors, side, .high,
-                proof: [
-                    failed, facts.openFilesHard?.value.map { "RLIMIT_NOFILE \(Count.format($0))" },
-                    used.map { "\(Count.format($0)) descriptors open in one process" },
-                ].compactMap { $0 }, remedy: remedy(.descriptors) ?? "ulimit -Hn, LimitNOFILE=")
-        case "ENFILE":
-            return Verdict(
-                .systemFiles, side, .high,
-                proof: [
-                    failed, facts.systemFilesMax.map { "fs.file-max \(Count.format($0))" },
-                    seen.systemFilesUsed.map { "\(Count.format($0)) open (/proc/sys/fs/file-nr)" },
-                ].compactMap { $0 }, remedy: remedy(.systemFiles) ?? "sysctl -w fs.file-max=…")
+        case "EADDRNOTAVAIL", "EADDRINUSE": return ports(failed, errno)
+        case "EMFILE": return descriptors(failed, side)
+        case "ENFILE": return systemFiles(failed, side)
         case "ENOSPC" where seen.backend == .epoll:
             return Verdict(
                 .epollWatches, side, .high,
@@ -158,176 +192,52 @@ public struct Attribution {
                     facts.epollWatchesMax.map { "fs.epoll.max_user_watches \(Count.format($0))" },
                 ].compactMap { $0 },
                 remedy: remedy(.epollWatches) ?? "sysctl -w fs.epoll.max_user_watches=…")
-        case "EAGAIN" where seen.backend == .threads:
-            return threads(failed, side)
-        case "ENOMEM", "ENOBUFS":
-            return noMemory(failed, side)
-        case "ETIMEDOUT":
-            return silentQueues ?? unknown("\(failed), and no queue says why")
-        case "ECONNREFUSED":
-            return unknown("\(failed): nobody listens there (any more)")
-        default:
-            return unknown(failed)
+        case "EAGAIN" where seen.backend == .threads: return threads(failed, side)
+        case "ENOMEM", "ENOBUFS": return noMemory(failed, side)
+        case "ECONNREFUSED": return unknown("\(failed): nobody listens there (any more)")
+        default: return unknown(failed)
         }
-    }
-
-    private func ports(_ failed: String) -> Verdict {
-        let wall = preflight?.walls.first { $0.resource == .ports }
-        return Verdict(
-            .ports, .client, .high,
-            proof: [
-                failed,
-                wall.map { "the plan has \(Count.format($0.connectionsMax)): \($0.formula)" },
-                "\(Count.format(seen.clientOpen)) connections, \(Count.format(seen.timeWait)) in"
-                    + " TIME_WAIT",
-            ].compactMap { $0 },
-            remedy: remedy(.ports) ?? "more source addresses, or a wider ip_local_port_range")
-    }
-
-    /// A thread could not be made: each limit has its own sign.
-    private func threads(_ failed: String, _ side: Verdict.Side) -> Verdict {
-        func verdict(_ wall: Wall.Resource, _ proof: String, _ remedy: String) -> Verdict {
-            Verdict(
-                wall, side, .high,
-                proof: [failed, proof, "\(Count.format(seen.clientOpen)) connections"],
-                remedy: self.remedy(wall) ?? remedy)
-        }
-        if let group = seen.controlGroupPids, let limit = group.limit.value,
-            (seen.controlGroupPidEvents ?? 0) > 0 || (group.left ?? .max) <= 2
-        {
-            return verdict(
-                .controlGroupThreads,
-                "\(group.path) is \(Count.format(limit)), met"
-                    + " \(Count.format(seen.controlGroupPidEvents ?? 0)) times (pids.events)",
-                "raise TasksMax= or --pids-limit")
-        }
-        let used = seen.threadsUsed ?? 0
-        if let limit = facts.pidMax, used + Preflight.reservedPids + 64 >= limit {
-            return verdict(
-                .processIDs,
-                "\(Count.format(used)) threads of kernel.pid_max \(Count.format(limit))",
-                "sysctl -w kernel.pid_max=…")
-        }
-        if let limit = facts.threadsMax, used + 64 >= limit {
-            return verdict(
-                .systemThreads,
-                "\(Count.format(used)) threads of kernel.threads-max \(Count.format(limit))",
-                "sysctl -w kernel.threads-max=…")
-        }
-        if let limit = facts.userThreadsSoft?.value, facts.hasSystemAdmin != true,
-            facts.hasSystemResource != true
-        {
-            return verdict(
-                .userThreads, "RLIMIT_NPROC \(Count.format(limit))", "ulimit -u …")
-        }
-        return unknown("\(failed), and no limit on threads is near")
-    }
-
-    private func noMemory(_ failed: String, _ side: Verdict.Side) -> Verdict {
-        if seen.backend == .threads, let limit = facts.mapsPerProcessMax,
-            max(seen.serverMaps ?? 0, seen.clientMaps ?? 0) + 16 >= limit
-        {
-            let used = max(seen.serverMaps ?? 0, seen.clientMaps ?? 0)
-            return Verdict(
-                .memoryMaps, side, .high,
-                proof: [
-                    failed,
-                    "\(Count.format(used)) mappings of vm.max_map_count \(Count.format(limit))",
-                ], remedy: remedy(.memoryMaps) ?? "sysctl -w vm.max_map_count=…")
-        }
-        if let group = seen.controlGroupMemory, let limit = group.limit.value,
-            (seen.controlGroupMemoryEvents ?? 0) > 0 || (group.left ?? .max) < limit / 10
-        {
-            return Verdict(
-                .controlGroupMemory, side, .high,
-                proof: [failed, controlGroupText].compactMap { $0 },
-                remedy: remedy(.controlGroupMemory) ?? "raise the group's memory limit")
-        }
-        if seen.memoryUsableBytes < 2 * seen.memoryFloorBytes {
-            return Verdict(
-                .memory, .host, .medium,
-                proof: [
-                    failed, "\(Count.format(bytes: seen.memoryUsableBytes)) left to use",
-                ], remedy: "more memory")
-        }
-        if seen.server.ringFailures + seen.client.ringFailures > 0 {
-            return Verdict(
-                .ioUring, side, .high,
-                proof: [
-                    failed,
-                    "\(Count.format(Int(seen.server.ringFailures + seen.client.ringFailures)))"
-                        + " rings could not be made",
-                    "\(Count.format(bytes: seen.memoryUsableBytes)) of memory left to use",
-                ], remedy: "smaller rings, or look for what refuses memory to io_uring_setup")
-        }
-        return unknown("\(failed), though there is memory")
-    }
-
-    /// Connects without an answer: some queue on the way is full, or drops.
-    private var silentQueues: Verdict? {
-        if let count = seen.conntrackCount, let limit = seen.conntrackMax, limit > 0,
-            count >= limit - limit / 100 || (seen.conntrackDrops ?? 0) > 0
-        {
-            return Verdict(
-                .conntrack, .host, .high,
-                proof: [
-                    "\(Count.format(count)) entries of nf_conntrack_max \(Count.format(limit))",
-                    "\(Count.format(seen.conntrackDrops ?? 0)) packets dropped"
-                        + " (/proc/net/stat/nf_conntrack)",
-                    "\(Count.format(network("TcpExtTCPSynRetrans"))) SYNs sent again",
-                ],
-                remedy: remedy(.conntrack)
-                    ?? "sysctl -w net.netfilter.nf_conntrack_max=…, or a notrack rule")
-        }
-        let overflows = seen.serverNetwork["TcpExtListenOverflows", default: 0]
-        if overflows > 0 {
-            return Verdict(
-                .acceptQueue, .server, .high,
-                proof: [
-                    "\(Count.format(overflows)) times an accept queue was full (ListenOverflows)",
-                    "\(Count.format(network("TcpExtTCPSynRetrans"))) SYNs sent again",
-                    "\(Count.format(seen.clientOpen - seen.serverOpen)) connections wait to be"
-                        + " accepted",
-                ],
-                remedy: "a larger --backlog and net.core.somaxconn, more listeners, or a lower"
-                    + " --connect-rate")
-        }
-        let dropped = seen.serverNetwork["SoftnetDropped", default: 0]
-        if dropped > 0 {
-            return Verdict(
-                .packetQueue, .host, .medium,
-                proof: [
-                    "\(Count.format(dropped)) packets dropped (softnet_stat)",
-                    facts.netdevMaxBacklog.map { "netdev_max_backlog \(Count.format($0))" },
-                    "\(Count.format(network("TcpExtTCPSynRetrans"))) SYNs sent again",
-                ].compactMap { $0 },
-                remedy: "sysctl -w net.core.netdev_max_backlog="
-                    + "\(10 * (facts.netdevMaxBacklog ?? 1_000))")
-        }
-        return nil
-    }
-
-    private var exhausted: Verdict? {
-        guard let busy = seen.busyShare, busy > 0.95 else { return nil }
-        return Verdict(
-            .processors, .host, .low,
-            proof: [busyText, "nothing else was short"].compactMap { $0 },
-            remedy: "more processors, or a lower --connect-rate")
     }
 
     // MARK: Words
 
-    private func unknown(_ proof: String) -> Verdict {
+    func unknown(_ proof: String...) -> Verdict { unknown(proof) }
+
+    func unknown(_ proof: [String]) -> Verdict {
         Verdict(
-            .unknown, .host, .low, proof: [proof],
+            .unknown, .host, .low, proof: proof,
             remedy: "keep the --json result and compare its counters with those of a good run")
     }
 
-    private func network(_ name: String) -> Int {
+    /// Nothing that was seen is a proof.
+    private var unknownStop: Verdict {
+        let stalled =
+            seen.stalledSeconds > 0
+            ? "nothing moved for \(Int(seen.stalledSeconds)) s"
+            : "no errno and no counter tells why"
+        return unknown(
+            [
+                "\(Count.format(seen.clientOpen)) connections, \(Count.format(max(0, waiting))) of"
+                    + " them not accepted: \(stalled)",
+                connectErrorText, busyText,
+            ].compactMap { $0 })
+    }
+
+    private var connectErrorText: String? {
+        guard !seen.connectErrors.isEmpty else { return nil }
+        let parts = seen.connectErrors.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            .map { "\(Count.format($0.value)) with \($0.key)" }
+        return "connects failed: \(parts.joined(separator: ", "))"
+    }
+
+    /// Connections that the clients have, and the servers have not.
+    var waiting: Int { seen.clientOpen - seen.serverOpen }
+
+    func network(_ name: String) -> Int {
         max(seen.serverNetwork[name, default: 0], seen.clientNetwork[name, default: 0])
     }
 
-    private func remedy(_ resource: Wall.Resource) -> String? {
+    func remedy(_ resource: Wall.Resource) -> String? {
         guard let preflight, let wall = preflight.walls.first(where: { $0.resource == resource })
         else { return nil }
         return preflight.remedy(for: wall, connections: max(seen.target, wall.connectionsMax + 1))
@@ -337,15 +247,18 @@ public struct Attribution {
         seen.busyShare.map { "all processors busy for \(Int($0 * 100)) %" }
     }
 
-    private var controlGroupText: String? {
+    var controlGroupText: String? {
         guard let group = seen.controlGroupMemory, let limit = group.limit.value else { return nil }
         let events = seen.controlGroupMemoryEvents.map { ", met \(Count.format($0)) times" } ?? ""
         return "\(group.path) is \(Count.format(bytes: limit)),"
             + " \(Count.format(bytes: group.left ?? 0)) left\(events)"
     }
 
-    private var tcpMemoryText: String {
-        let limit = facts.tcpMemoryPages.map { " of tcp_mem \(Count.format($0[2]))" } ?? ""
-        return "\(Count.format(seen.tcpMemoryPages)) pages of unread data\(limit)"
+    /// Less than a tenth of the group's memory is left, and as far as it counts, its limit was met.
+    var isGroupFull: Bool {
+        guard let group = seen.controlGroupMemory, let limit = group.limit.value,
+            let left = group.left
+        else { return false }
+        return left < limit / 10 && seen.controlGroupMemoryEvents != 0
     }
 }

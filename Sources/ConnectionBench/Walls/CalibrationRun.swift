@@ -57,7 +57,8 @@ extension Calibration {
 
     private init?(_ result: RunResult, _ backend: BackendKind, since startedAt: MonotonicTime) {
         guard let first = result.steps.first, let last = result.steps.last,
-            last.connections > first.connections, let memory = result.memory, let kernel = memory.kernelBytesPerConnection,
+            last.connections > first.connections, let memory = result.memory,
+            let kernel = memory.kernelBytesPerConnection,
             let user = memory.userBytesPerConnection, let server = last.serverUserBytes,
             let client = last.clientUserBytes
         else { return nil }

@@ -44,6 +44,8 @@ public struct Evidence: Codable, Sendable {
     public var controlGroupPidEvents: Int?
 
     public var threadsUsed: Int?
+    /// Of this user alone.
+    public var userThreadsUsed: Int?
     public var systemFilesUsed: Int?
     /// Descriptors and mappings of the fullest process of each side.
     public var serverDescriptors: Int?

@@ -2,25 +2,6 @@
 
 import ConnectionEngine
 
-/// Connections that ended in order, and lost the minute that their ports should have rested.
-enum Churn {
-    static func verdict(_ result: RunResult) -> Verdict? {
-        let overflows = max(
-            result.networkCounterChanges["TcpExtTCPTimeWaitOverflow", default: 0],
-            result.clientNetworkCounterChanges?["TcpExtTCPTimeWaitOverflow"] ?? 0)
-        guard overflows > 0, let limit = result.host.timeWaitMax else { return nil }
-        return Verdict(
-            .timeWait, .client, .high,
-            proof: [
-                "\(Count.format(overflows)) ended without TIME_WAIT (TCPTimeWaitOverflow)",
-                "net.ipv4.tcp_max_tw_buckets is \(Count.format(limit))",
-                "\(Count.format(result.teardown?.timeWait ?? 0)) in TIME_WAIT at the end",
-            ],
-            remedy: "sysctl -w net.ipv4.tcp_max_tw_buckets=\(2 * (limit + overflows)), or let the"
-                + " side close first that has ports to spare")
-    }
-}
-
 /// Compares the first with the last steps of a ramp. `nil` when its rate stayed above 60 %, and
 /// nearly no connect had to wait for the kernel to send its SYN again.
 struct Slowdown {
@@ -32,32 +13,19 @@ struct Slowdown {
     init?(_ result: RunResult) {
         let steps = result.steps.filter { $0.connectionsAdded > 0 }
         guard let last = steps.last else { return nil }
-        let connects = steps.reduce(0) { $0 + $1.connectionsAdded }
-        let retries = steps.reduce(0) { $0 + ($1.synRetries?.connects ?? 0) }
-        let hasRetries = Double(retries) > Slowdown.retriesShareMin * Double(connects)
-        let fell = result.ramp?.lastToFirstRatio.map { $0 < 0.6 } ?? false
-        guard fell || hasRetries else { return nil }
-        let rate =
-            fell
-            ? "the connect rate fell to \(Int((result.ramp?.lastToFirstRatio ?? 0) * 100)) % of its"
-                + " beginning"
-            : "\(Count.format(retries)) of \(Count.format(connects)) connects waited a second or"
-                + " more"
-        let changes = result.networkCounterChanges
-        // A connect that waits a second holds one place of the window only: few explain nothing.
-        if hasRetries {
-            verdict = Self.queue(rate, retries, changes, result.host)
+        if let waited = Self.waited(result, steps) {
+            verdict = waited
             return
         }
-        if let slow = result.governor.first(where: { $0.to == "amber" }) {
-            let isMemory = [.memory, .controlGroupMemory, .memoryPressure].contains(slow.trigger)
-            verdict = Verdict(
-                isMemory ? .memory : .processors, .host, .high, proof: [rate, slow.text],
-                remedy: "see the governor's transitions in the result")
+        guard let ratio = result.ramp?.lastToFirstRatio, ratio < 0.6 else { return nil }
+        let rate = "the connect rate fell to \(Int(ratio * 100)) % of its beginning"
+        if let slow = Self.heldBack(result) {
+            verdict = slow.verdict(rate)
             return
         }
+        // The same all the time explains no difference.
         if let machine = last.rampProcessor.machine,
-            machine.stealSeconds > 0.15 * max(machine.totalSeconds, 1e-9)
+            Self.steal(last) > Self.steal(steps[0]) + 0.15
         {
             verdict = Verdict(
                 .outside, .host, .medium,
@@ -69,7 +37,9 @@ struct Slowdown {
                 ], remedy: "measure again on a quiet host")
             return
         }
-        guard let costs = Self.costs(steps), costs.last > 1.3 * costs.first, costs.busy > 0.7 else {
+        guard let costs = Self.costs(steps), costs.last > 1.3 * costs.first, costs.busy > 0.7,
+            Self.isOurs(last.rampProcessor)
+        else {
             verdict = Verdict(
                 .unknown, .host, .low, proof: [rate],
                 remedy: "run it again: one slow phase of the machine looks the same")
@@ -88,17 +58,25 @@ struct Slowdown {
             ], remedy: "--netns loopback has a hash table of its own size")
     }
 
-    /// SYNs without an answer: the queue that was full says so by its counter.
-    private static func queue(
-        _ rate: String, _ retries: Int, _ changes: [String: Int], _ host: HostFacts
-    ) -> Verdict {
-        let again = "\(Count.format(changes["TcpExtTCPSynRetrans", default: 0])) SYNs sent again"
+    /// SYNs without an answer, where they are more than a few: the queue that was full says so by its
+    /// counter. A connect that waits a second holds one place of the window only.
+    private static func waited(_ result: RunResult, _ steps: [StepResult]) -> Verdict? {
+        let connects = steps.reduce(0) { $0 + $1.connectionsAdded }
+        let retries = steps.reduce(0) { $0 + ($1.synRetries?.connects ?? 0) }
+        // Only a SYN that was really sent again waits for the kernel; others were late themselves.
+        let sentAgain = result.counted("TcpExtTCPSynRetrans")
+        guard Double(retries) > Slowdown.retriesShareMin * Double(connects), retries <= sentAgain
+        else { return nil }
+        let proof = [
+            "\(Count.format(retries)) of \(Count.format(connects)) connects waited a second or more"
+        ]
+        let again = "\(Count.format(sentAgain)) SYNs sent again (TCPSynRetrans)"
+        let changes = result.networkCounterChanges
         let overflows = changes["TcpExtListenOverflows", default: 0]
-        if overflows >= retries / 2, overflows > 0 {
+        if overflows > 0, 2 * overflows >= sentAgain {
             return Verdict(
                 .acceptQueue, .server, .high,
-                proof: [
-                    rate,
+                proof: proof + [
                     "\(Count.format(overflows)) times an accept queue was full (ListenOverflows)",
                     again,
                 ],
@@ -106,16 +84,48 @@ struct Slowdown {
                     + " --connect-rate")
         }
         let dropped = changes["SoftnetDropped", default: 0]
-        if dropped >= retries / 2, dropped > 0 {
+        if dropped > 0, 2 * dropped >= sentAgain {
             return Verdict(
-                .packetQueue, .host, .high,
-                proof: [rate, "\(Count.format(dropped)) packets dropped (softnet_stat)", again],
+                .packetQueue, .host, .medium,
+                proof: proof + [
+                    "\(Count.format(dropped)) packets dropped (softnet_stat)", again,
+                ],
                 remedy: "sysctl -w net.core.netdev_max_backlog="
-                    + "\(10 * (host.netdevMaxBacklog ?? 1_000))")
+                    + "\(10 * (result.host.netdevMaxBacklog ?? 1_000))")
         }
         return Verdict(
-            .unknown, .host, .low, proof: [rate, again],
+            .unknown, .host, .low, proof: proof + [again],
             remedy: "look for what drops packets: a firewall, a full table, a busy listener")
+    }
+
+    /// The governor's transition that held the last part of the ramp back, by the connections that
+    /// came while it did: a hiccup of the machine covers few.
+    private static func heldBack(_ result: RunResult) -> GovernorTransition? {
+        guard let part = result.ramp?.partConnections, part > 0,
+            let end = result.ramp?.points.last?.connections
+        else { return nil }
+        var held: [GovernorTransition.Trigger: (first: GovernorTransition, connections: Int)] = [:]
+        for (index, slow) in result.governor.enumerated() where slow.to != "green" {
+            let next = index + 1 < result.governor.count ? result.governor[index + 1] : nil
+            let from = max(slow.connections, end - part)
+            let covered = max(0, min(next?.connections ?? end, end) - from)
+            held[slow.trigger, default: (slow, 0)].connections += covered
+        }
+        let most = held.values.max { $0.connections < $1.connections }
+        return most.flatMap { 2 * $0.connections >= part ? $0.first : nil }
+    }
+
+    private static func steal(_ step: StepResult) -> Double {
+        step.rampProcessor.machine.map { $0.stealSeconds / max($0.totalSeconds, 1e-9) } ?? 0
+    }
+
+    /// Most of what the machine did in that time was done by the run's processes. Interrupts belong
+    /// to nobody.
+    private static func isOurs(_ use: ProcessorUse) -> Bool {
+        guard let machine = use.machine else { return false }
+        let others =
+            machine.busySeconds - machine.interruptSeconds - machine.softInterruptSeconds
+        return use.serverSeconds + use.clientSeconds > 0.7 * others
     }
 
     /// Microseconds of all processors per connect, in the first and the last step that say so.
@@ -133,5 +143,21 @@ struct Slowdown {
         }
         guard let first = costs.first, let last = costs.last, costs.count >= 2 else { return nil }
         return (first.0, last.0, last.1)
+    }
+}
+
+extension GovernorTransition {
+    /// Of a ramp that it has made slow.
+    fileprivate func verdict(_ rate: String) -> Verdict {
+        let wall: Wall.Resource
+        switch trigger {
+        case .memory: wall = .memory
+        case .controlGroupMemory: wall = .controlGroupMemory
+        // Each of these has several causes, see ``Attribution``.
+        case .memoryPressure, .schedulingDelay: wall = .unknown
+        }
+        return Verdict(
+            wall, .host, wall == .unknown ? .low : .medium, proof: [rate, text],
+            remedy: "see the governor's transitions in the result")
     }
 }

@@ -32,6 +32,22 @@ import Testing
         #expect(board.sum(.closed, rows: 0..<4) == 0)
     }
 
+    @Test("the control word lies beyond all rows, and is the same for everyone")
+    func control() throws {
+        let ours = try Scoreboard(rowCount: 2)
+        let theirs = try Scoreboard(fd: dup(ours.fd), rowCount: 2)
+        #expect(theirs[.connectsPerSecond] == 0)
+        ours[.connectsPerSecond] = -1
+        #expect(theirs[.connectsPerSecond] == -1)
+        for row in 0..<2 {
+            for figure in Scoreboard.Figure.allCases {
+                #expect(ours.row(row)[figure] == 0)
+                theirs.row(row)[figure] = 7
+            }
+        }
+        #expect(ours[.connectsPerSecond] == -1)
+    }
+
     @Test("a row keeps its memory mapped")
     func lifetime() throws {
         let row = try Scoreboard(rowCount: 1).row(0)

@@ -71,7 +71,8 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
             previous = address
         }
         #expect(wrong == 0)
-        #expect(SourceNetwork.loopback.address(at: SourceNetwork.loopback.addressCount - 1) == 0x7fff_fffe)
+        let last = SourceNetwork.loopback.addressCount - 1
+        #expect(SourceNetwork.loopback.address(at: last) == 0x7fff_fffe)
     }
 
     @Test("the row of addresses is a circle")
@@ -93,7 +94,8 @@ private func pair(_ address: SocketAddress) -> Int { Int(address.low) << 16 | In
         for base: UInt64 in [0, 1_000_000, .max - 20_000] {
             let firsts = (0..<UInt64(32_768)).map { offset -> Int in
                 guard
-                    case .network(.loopback, let first) = SourceRange(seed: base &+ offset).addresses
+                    case .network(.loopback, let first) = SourceRange(seed: base &+ offset)
+                        .addresses
                 else { return -1 }
                 return first
             }.sorted()

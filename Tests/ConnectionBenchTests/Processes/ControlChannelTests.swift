@@ -18,10 +18,12 @@ import Testing
     @Test("a message arrives as it was sent")
     func message() throws {
         let (one, other) = try pair()
-        try one.send(ChildMessage.ready(listening: ["127.0.0.1:7000"]))
-        guard case .ready(let listening)? = try other.receive(ChildMessage.self, milliseconds: 0)
+        try one.send(ChildMessage.ready(listening: ["127.0.0.1:7000"], backlog: 4_096))
+        guard
+            case .ready(let listening, let backlog)? = try other.receive(
+                ChildMessage.self, milliseconds: 0)
         else { Issue.record("no message"); return }
-        #expect(listening == ["127.0.0.1:7000"])
+        #expect(listening == ["127.0.0.1:7000"] && backlog == 4_096)
     }
 
     @Test("half a line is no message yet")

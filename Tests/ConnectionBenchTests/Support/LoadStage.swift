@@ -12,6 +12,7 @@ final class LoadStage {
     private var client: LoadClient
     private var operations: OperationQueue
     let mailbox = LoadMailbox()
+    let board: Scoreboard
     let row: Scoreboard.Row
     /// The newest request of each connection.
     private(set) var requests: [ConnectionID: [UInt8]] = [:]
@@ -23,9 +24,11 @@ final class LoadStage {
         let plan = try TuplePlan(
             connections: tuples, sources: SourceRange(seed: 1),
             destinations: [.loopback(port: 7_000)])
-        row = try Scoreboard(rowCount: 1).row(0)
+        board = try Scoreboard(rowCount: 1)
+        row = board.row(0)
         client = LoadClient(
-            plan: plan, settings: settings, mailbox: mailbox, row: row, worker: worker)
+            plan: plan, settings: settings, mailbox: mailbox, row: row, worker: worker,
+            board: board)
         var limits = Limits()
         limits.connections = slots
         limits.buffers = buffers
@@ -104,6 +107,10 @@ extension [Operation] {
     /// The source ports of its connects.
     var sources: [SocketAddress] {
         compactMap { if case .connect(_, let source, _) = $0 { source } else { nil } }
+    }
+
+    var aborts: [ConnectionID] {
+        compactMap { if case .abort(let id) = $0 { id } else { nil } }
     }
 
     var sends: [ConnectionID] {

@@ -38,10 +38,13 @@ final class ToolProcess {
     /// - Parameters:
     ///   - wrapper: a command that takes the tool's command line as its last arguments.
     ///   - isolated: false for a test that shares a port with the tool.
-    init(_ arguments: [String], wrapper: [String] = [], isolated: Bool = true) throws {
+    init(
+        _ arguments: [String], wrapper: [String] = [], isolated: Bool = true,
+        path: String = ToolProcess.path
+    ) throws {
         folder = try FixtureDirectory(["/out": "", "/err": ""])
         marker = "URING_BENCH_TEST=\(folder.path)"
-        let command = (isolated ? Self.isolation : []) + wrapper + [Self.path] + arguments
+        let command = (isolated ? Self.isolation : []) + wrapper + [path] + arguments
         pid = try Subprocess.spawn(
             command, output: folder.path + "/out", errors: folder.path + "/err", adding: marker)
     }
@@ -54,6 +57,11 @@ final class ToolProcess {
 
     var output: String { (try? TextFile.read(folder.path + "/out")) ?? "" }
     var errors: String { (try? TextFile.read(folder.path + "/err")) ?? "" }
+
+    /// The result that `--json -` has written to standard output.
+    func result() throws -> RunResult {
+        try JSONDecoder().decode(RunResult.self, from: Data(output.utf8))
+    }
 
     /// Waits for its end; the generous deadline only fails a test that hangs.
     ///
