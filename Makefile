@@ -5,7 +5,7 @@ CONNS ?= 500000
 BACKEND ?= uring
 TOOL := .build/release/uring-bench
 
-.PHONY: bench test test-release build setup lint format floor example smoke ratios clean
+.PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke ratios clean
 
 # The main job: N connections on one machine, measured at each step; the result lands in out/.
 bench: build
@@ -13,10 +13,17 @@ bench: build
 	$(TOOL) --backend $(BACKEND) --conns $(CONNS) --json out/$(BACKEND)-$(CONNS).json
 
 # Unit, contract and end-to-end tests. Serial: the end-to-end tests count the machine's sockets.
-test: setup
+test: setup-tests
 	$(SWIFT) test --no-parallel
 
-test-release: setup
+# Every wall induced on purpose, as a table: predicted, reached, verdict. Needs root.
+walls: setup-tests
+	@mkdir -p out && rm -f out/walls.md
+	WALL_TABLE=$(CURDIR)/out/walls.md $(SWIFT) test --no-parallel -c release \
+	    -Xswiftc -enable-testing --scratch-path .build-release-tests --filter InducedWalls
+	@cat out/walls.md
+
+test-release: setup-tests
 	$(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing --scratch-path .build-release-tests
 
 build: setup
@@ -27,6 +34,14 @@ setup:
 	@test -f /usr/include/liburing.h || { \
 	    sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q liburing-dev; }
+
+# What the tests use besides: tracing, sockets, a firewall's rule. Where it cannot be had, those tests
+# are skipped visibly.
+setup-tests: setup
+	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base; do \
+	    command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	test -z "$$missing" || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Examples

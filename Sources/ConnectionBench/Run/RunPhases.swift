@@ -16,7 +16,7 @@ extension Run {
         // The step is in the result whatever interrupts it.
         defer { result.steps.append(ramp.record) }
         do {
-            let reports = try self.ramp(&ramp, group, stallSeconds: 10)
+            let reports = try self.ramp(&ramp, group, stallSeconds: 20)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
             if let seconds = awaitAccepted(group) {
                 throw RampEnd(stalledSeconds: seconds, reports: reports)
@@ -124,7 +124,7 @@ extension Run {
     ///
     /// - Returns: how long nothing was accepted any more although clients wait; `nil`: none waits.
     @discardableResult
-    func awaitAccepted(_ group: ProcessGroup, seconds: Double = 10) -> Double? {
+    func awaitAccepted(_ group: ProcessGroup, seconds: Double = 20) -> Double? {
         var stall = StallWatch(seconds: seconds)
         let expected = group.board.sum(.open, rows: group.clientRows)
         while true {

@@ -34,20 +34,25 @@ extension Attribution {
                 ?? "sysctl -w net.netfilter.nf_conntrack_max=…, or a notrack rule")
     }
 
-    /// Every SYN that is sent again was dropped before: an accept queue explains as many as it
-    /// overflowed. It does so only while clients wait in it.
+    /// Every SYN that is sent again was dropped before: a listener explains as many as it dropped,
+    /// because its queue of accepted or of half-open connections was full. It does so only while
+    /// clients wait in one of them.
     private var acceptQueue: Verdict? {
         let overflows = seen.serverNetwork["TcpExtListenOverflows", default: 0]
-        guard overflows > 0, sentAgain > 0, 2 * overflows >= sentAgain, waiting > 0 else {
-            return nil
-        }
+        let halfOpen = seen.serverNetwork["TcpExtTCPReqQFullDrop", default: 0]
+        guard overflows > 0, sentAgain > 0, 2 * (overflows + halfOpen) >= sentAgain,
+            waiting > 0 || seen.opening > 0
+        else { return nil }
         return Verdict(
             // Without the servers' counters it may be their accepts that failed.
             .acceptQueue, .server, seen.server.turns > 0 ? .high : .medium,
             proof: [
                 "\(Count.format(overflows)) times an accept queue was full (ListenOverflows)",
+                halfOpen > 0
+                    ? "\(Count.format(halfOpen)) times the one before it, of half-open connections"
+                        + " (TCPReqQFullDrop)" : nil,
                 sentAgainText, "\(Count.format(waiting)) connections wait to be accepted",
-            ],
+            ].compactMap { $0 },
             remedy: "a larger --backlog and net.core.somaxconn, more listeners, or a lower"
                 + " --connect-rate")
     }

@@ -73,7 +73,9 @@ struct Slowdown {
         let again = "\(Count.format(sentAgain)) SYNs sent again (TCPSynRetrans)"
         let changes = result.networkCounterChanges
         let overflows = changes["TcpExtListenOverflows", default: 0]
-        if overflows > 0, 2 * overflows >= sentAgain {
+        // Behind a full queue of accepted connections that of half-open ones fills up too.
+        let halfOpen = changes["TcpExtTCPReqQFullDrop", default: 0]
+        if overflows > 0, 2 * (overflows + halfOpen) >= sentAgain {
             return Verdict(
                 .acceptQueue, .server, .high,
                 proof: proof + [

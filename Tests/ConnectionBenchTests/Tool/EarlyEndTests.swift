@@ -150,20 +150,21 @@ extension ToolTests {
         @Test("available memory below the floor stops the ramp")
         func memoryFloor() throws {
             let file = try ResultPath()
-            var code: Int32 = 0
-            // 100,000 connections take 0.8 GB. Other programs may free as much meanwhile; then it
-            // is tried again.
-            for _ in 0..<5 where code != 77 {
+            var last: RunResult?
+            // 100,000 connections take 0.8 GB. Other programs may free as much meanwhile, or enough
+            // for the climb to pass the prediction; then it is tried again.
+            for _ in 0..<5 where last?.verdict?.wall != .memory {
                 let floor = try KernelMemory.memAvailable() - 200_000_000
                 let tool = try ToolProcess([
                     "--conns", "100k", "--steps", "100k", "--probe", "0", "--hold", "0",
                     "--until-wall", "--memory-floor", "\(floor)", "--json", file.path,
                 ])
-                code = try tool.end(seconds: 90)
+                let code = try tool.end(seconds: 90)
                 #expect(tool.survivors == [])
+                #expect(code == 77 || code == 0, "\(tool.errors)")
+                last = try file.read()
             }
-            #expect(code == 77)
-            let result = try file.read()
+            let result = try #require(last)
             #expect(result.stopped?.kind == .wall && result.exitCode == 77)
             let reached = try #require(result.prediction?.reached)
             #expect(reached > 0 && reached < 100_000)
