@@ -117,7 +117,7 @@ private func worst() -> DoctorReport {
     func no() throws {
         let text = lines(report { $0.backends = [forecast(.uring, ports: 28_232)] })
         #expect(text[2] == "  uring   no    ends at 28,232: source ports")
-        #expect(text[3].hasPrefix("                > to pass source ports: --ports planned with"))
+        #expect(text[3].hasPrefix("                > to pass source ports: more source addresses"))
         #expect(text.count { $0.contains("> to pass") } == 1)
         let row = try #require(text.first { $0.hasPrefix("x") })
         #expect(row == "x      28,232  source ports")
