@@ -112,6 +112,13 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "When N cannot be reached, climb as far as it is safe instead of refusing.")
     var untilWall = false
 
+    @Flag(
+        help: """
+            Raise sysctls that keep N from fitting (with max: that end the climb before memory does), \
+            and put them back at the end. Needs root. After a kill -9: uring-bench restore.
+            """)
+    var apply = false
+
     @Flag(help: "Go on although a wall before N is predicted, and meet it.")
     var ignoreWalls = false
 
@@ -273,6 +280,7 @@ struct RunCommand: ParsableCommand {
         plan.maskedFeatures = masked
         plan.sweeps = sweep
         plan.ignoresWalls = ignoreWalls
+        plan.raisesLimits = apply
         plan.sourcePorts = ports
         plan.reusesSourcePorts = self.seed != nil
         plan.sourcePortFirst = sourcePorts?.first

@@ -52,6 +52,17 @@ public struct SysctlOutcome: Codable, Hashable, Sendable, CustomStringConvertibl
         case gone(String)
         /// It could not be put back; the journal is kept.
         case failed(String)
+
+        /// For machines.
+        public var name: String {
+            switch self {
+            case .restored: "restored"
+            case .wasOld: "wasOld"
+            case .changedMeanwhile: "changedMeanwhile"
+            case .gone: "gone"
+            case .failed: "failed"
+            }
+        }
     }
 
     public let change: SysctlChange

@@ -67,6 +67,7 @@ public struct ResultTable {
         lines += grid
         lines.append("")
         lines += findings
+        lines += result.appliedChanges.map(\.text)
         lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
         lines += walls
         if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }

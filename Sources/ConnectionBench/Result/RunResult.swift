@@ -16,6 +16,8 @@ public struct RunResult: Codable, Sendable {
 
     /// The run reached its last step, and nothing was wrong with it.
     public var complete = false
+    /// Sysctls that were raised for this run; `host` is what was read after that.
+    public var appliedChanges: [AppliedChange] = []
     /// Why it ended early; absent when it did not.
     public var stopped: StopReason?
     /// What ended a climb before its target, with the proof.

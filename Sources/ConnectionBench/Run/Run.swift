@@ -6,7 +6,7 @@ import Glibc
 /// Climbs to N connections in steps and measures at each, then takes everything down again.
 ///
 /// Not to be used twice. Whatever happens, ``perform()`` returns a result that says what was
-/// reached and what stopped it, and no child process is left.
+/// reached and what stopped it, no child process is left, and sysctls have their old values.
 public final class Run {
     var plan: RunPlan { result.plan }
     let progress: RunProgress
@@ -21,6 +21,8 @@ public final class Run {
     var rampSecondsBefore = 0.0
     private var samplerThread: BackgroundThread?
     var shellProbe: ShellProbe?
+    /// Of the values that this run has raised on the host.
+    var journal: SysctlJournal?
     /// `max` of pids.events before the run, which counts since the group's birth.
     private(set) var controlGroupPidEventsBefore: Int?
 
@@ -96,6 +98,7 @@ public final class Run {
             stopped(StopReason(kind: .machineUnfit, message: "\(error)", exitCode: 1))
         }
         tearDown()
+        restoreLimits()
         finishResult()
         return result
     }

@@ -37,9 +37,17 @@ final class RunNetwork {
             link = nil
         }
         for (name, value) in plan.sysctls.sorted(by: { $0.key < $1.key }) {
-            try server.setSysctl(name, value)
-            if plan.isolation == .veth { try client?.setSysctl(name, value) }
+            try setSysctl(name, value)
         }
+    }
+
+    /// The run has namespaces of its own.
+    var isOwn: Bool { server != nil }
+
+    /// In all of the run's own namespaces.
+    func setSysctl(_ name: String, _ value: String) throws(SystemError) {
+        try server?.setSysctl(name, value)
+        if !isShared { try client?.setSysctl(name, value) }
     }
 
     /// Both sides see the same sockets and counters.

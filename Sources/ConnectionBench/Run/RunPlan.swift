@@ -30,6 +30,8 @@ public struct RunPlan: Codable, Sendable {
     public var climbsToWall = false
     /// Go on although a wall is predicted, and meet it.
     public var ignoresWalls = false
+    /// Raise sysctls that are in the way, and put them back at the end.
+    public var raisesLimits = false
     /// Requests per second of a probe, over all connections together.
     public var requestsPerSecond = 10_000.0
     public var messageByteCount = 64

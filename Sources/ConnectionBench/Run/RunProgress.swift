@@ -23,6 +23,12 @@ public final class RunProgress {
         write(text + "\n")
     }
 
+    /// A line that --quiet does not take away: what the user must do something about.
+    func insist(_ text: String) {
+        endLine()
+        write("uring-bench: \(text)\n")
+    }
+
     /// A state that is soon out of date: at most 10 times a second on a terminal, else every 5 s.
     func update(_ text: @autoclosure () -> String) {
         guard !isQuiet else { return }

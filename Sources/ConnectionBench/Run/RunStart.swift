@@ -69,8 +69,12 @@ extension Run {
 
     /// Predicts, and decides how far to go.
     func checkMachine(_ backend: BackendKind) throws -> Climb {
-        let preflight = try forecast(backend)
+        var preflight = try forecast(backend)
         result.preflight = preflight
+        if plan.raisesLimits {
+            preflight = try raiseLimits(preflight, backend)
+            result.preflight = preflight
+        }
         let wall = preflight.binding
         if !plan.climbsToWall {
             let refusals = preflight.refusals(for: plan.connections)

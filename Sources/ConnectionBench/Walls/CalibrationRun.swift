@@ -28,6 +28,7 @@ extension Calibration {
         }
         let startedAt = MonotonicTime.now
         var small = plan
+        small.raisesLimits = false
         small.backend = backend
         small.connections = size
         small.steps = [max(1, size / 6), size]
