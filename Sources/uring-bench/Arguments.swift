@@ -67,6 +67,7 @@ enum Allowed {
     static let memoryFloor = CountRange(0...Count.largest, "bytes, for example 2G")
     static let sources = CountRange(1...16_000_000, "addresses, for example 8")
     static let processes = CountRange(1...512, "processes, for example 1")
+    static let processID = CountRange(1...4_194_304, "as ps(1) has it, for example 1234")
     static let backlog = CountRange(1...65_535, "connections, for example 4096")
     static let probe = SecondsRange(0...3_600)
     static let sourcePorts = CountRange(

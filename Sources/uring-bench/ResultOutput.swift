@@ -25,9 +25,11 @@ struct ResultOutput {
 
     /// Writes the result, prints the table or why there is none, and throws a code that is not 0.
     ///
-    /// - Parameter isEmpty: nothing was measured that a table could tell of.
+    /// - Parameters:
+    ///   - text: for standard output; `nil`: nothing.
+    ///   - isEmpty: nothing was measured that a table could tell of.
     func finish(
-        _ result: some Encodable, text: @autoclosure () -> String, isEmpty: Bool,
+        _ result: some Encodable, text: @autoclosure () -> String?, isEmpty: Bool,
         stopped: StopReason?, code: Int32
     ) throws {
         var code = code
@@ -41,8 +43,8 @@ struct ResultOutput {
         // The table is the command's answer, unless the JSON is, or there is nothing to tell of.
         if let stopped, isEmpty || takesStandardOutput {
             Exit.complain(stopped.message)
-        } else if !takesStandardOutput {
-            print(text())
+        } else if !takesStandardOutput, let text = text() {
+            print(text)
         }
         if code != 0 { throw ExitCode(code) }
     }

@@ -2,8 +2,13 @@
 
 /// Encoded as JSON it has both parts; `text` is for people.
 public struct ForeignReport: Codable, Hashable, Sendable {
+    public private(set) var schema = "uring-bench.process"
+    public private(set) var schemaVersion = "1.0"
     public let facts: ProcessFacts
     public let forecast: ProcessForecast
+
+    /// It can take no further connection, whatever else is unknown.
+    public var isFull: Bool { forecast.binding?.connectionsMore == 0 }
 
     public init(facts: ProcessFacts, forecast: ProcessForecast) {
         self.facts = facts
