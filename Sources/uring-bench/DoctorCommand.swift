@@ -10,8 +10,9 @@ struct DoctorCommand: ParsableCommand {
         commandName: "doctor",
         abstract: "Predict where each limit ends a run, and say how to raise it.",
         discussion: """
-            Reads the limits of this machine and measures what a connection costs with a few
-            thousand real ones (about a second for each backend). Nothing is changed.
+            Reads the limits of this machine and measures what a connection costs with
+            a few thousand real ones (about a second for each backend). Nothing is
+            changed.
 
             With --fix-script, prints a shell script that raises the sysctls in the way
             (sh fix.sh apply) and puts them back (sh fix.sh revert). With --pid, looks at a

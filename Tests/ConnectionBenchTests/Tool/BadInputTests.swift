@@ -56,6 +56,11 @@ extension ToolTests {
             Wrong("ports --ports many", "many", "500k"),
             Wrong("ports --seconds 0", "--seconds", "allowed is 1 to 3,600 seconds"),
             Wrong("ports --conns 5", "--conns", "--help"),
+            Wrong("doctor --fix-script --json -", "--fix-script", "--json -", "a file"),
+            Wrong("doctor --pid 1 --conns 5", "--conns", "--pid", "one of them"),
+            Wrong("doctor --pid 1 -b all", "--backend", "--pid", "one of them"),
+            Wrong("doctor --pid 1 --fix-script", "--fix-script", "--pid", "one of them"),
+            Wrong("doctor --pid 0", "--pid", "allowed is 1 to 4,194,304"),
         ]
 
         @Test("wrong usage is said in one line with what is allowed", arguments: wrong)

@@ -7,14 +7,10 @@ import Testing
 
 extension ToolTests {
     @Suite struct Restore {
-        /// A mount and a network namespace, which only root can make.
-        static let isolation = ["unshare", "-m", "-n", "sh", "-c"]
-        static let isAllowed =
-            (try? Subprocess.run(isolation + ["mount -t tmpfs none /run"])) == 0
+        static let isAllowed = IsolatedScript.isAllowed
 
         /// Runs `script` in which `$tool` is the tool; standard output and errors together.
         private func run(_ script: String) throws -> (code: Int32, said: String) {
-            let folder = try FixtureDirectory(["/said": ""])
             let journal = #"""
                 # Writes what a run of process $1, started at $2, would have left.
                 journal() {
@@ -30,16 +26,7 @@ extension ToolTests {
                     } >"/run/uring-bench/$1.journal"
                 }
                 """#
-            let whole = """
-                exec >\(folder.path)/said 2>&1
-                mount -t tmpfs none /run || exit 99
-                tool=\(ToolProcess.path)
-                range=/proc/sys/net/ipv4/ip_local_port_range
-                \(journal)
-                \(script)
-                """
-            let code = try Subprocess.run(Self.isolation + [whole])
-            return (code, try TextFile.read(folder.path + "/said"))
+            return try IsolatedScript.run("\(journal)\n\(script)")
         }
 
         @Test("without a journal it says so and succeeds", .enabled(if: isAllowed))
