@@ -134,10 +134,10 @@ import Testing
         let preflight = Preflight(
             facts: facts, memoryAvailableBytes: 20 * gibibyte, backend: .threads,
             ports: PortCapacity(connections: 15_100, limit: 1, origin: "made up", formula: ""))
-        // (32,000 - 100) / 2 = 15,950, less 996; ports end at 15,100 exactly.
+        // (32,000 - 100 - 7) / 2 = 15,946, less 996; ports end at 15,100 exactly.
         #expect(preflight.binding.resource == .controlGroupThreads)
-        #expect(preflight.binding.connectionsMax == 15_950)
-        #expect(preflight.binding.connectionsSafe == 14_954)
+        #expect(preflight.binding.connectionsMax == 15_946)
+        #expect(preflight.binding.connectionsSafe == 14_950)
         #expect(preflight.walls[1].resource == .ports)
     }
 }

@@ -114,12 +114,12 @@ extension Preflight {
                 + "Remedy: ulimit -Hn 1041 (systemd: LimitNOFILE=), or --backend uring")
     }
 
-    @Test("threads with 500,000 connections are refused by pid_max, which allows 16,192")
+    @Test("threads with 500,000 connections are refused by pid_max, which allows 16,189")
     func threadsDevelopmentMachine() throws {
         let preflight = preflight(.threads)
         #expect(preflight.binding.resource == .processIDs)
-        #expect(preflight.binding.connectionsMax == (32_768 - 300 - 83) / 2)
-        #expect(preflight.wall(.systemThreads)?.connectionsMax == (192_730 - 83) / 2)
+        #expect(preflight.binding.connectionsMax == (32_768 - 300 - 83 - 7) / 2)
+        #expect(preflight.wall(.systemThreads)?.connectionsMax == (192_730 - 83 - 7) / 2)
         #expect(preflight.wall(.memoryMaps)?.connectionsMax == 32_104 * 512)
         #expect(preflight.wall(.memory)?.connectionsMax == 303_407)
         #expect(preflight.wall(.userThreads) == nil)
@@ -128,7 +128,8 @@ extension Preflight {
         try #require(lines.count == 3)
         #expect(
             lines[0] == "threads cannot hold 500,000 connections: /proc/sys/kernel/pid_max is "
-                + "32,768 and allows 16,192 (300 reserved, 83 in use, 2 threads per connection). "
+                + "32,768 and allows 16,189 (300 reserved, 83 in use, 7 of the run itself, "
+                + "2 threads per connection). "
                 + "Remedy: sysctl -w kernel.pid_max=1000383, or a backend without threads")
         #expect(lines[1].contains("kernel.threads-max=1000083"))
         #expect(lines[2].contains("MemAvailable"))
@@ -156,7 +157,11 @@ extension Preflight {
         facts.capabilities = 0
         #expect(preflight(.uring, facts).wall(.systemFiles)?.connectionsMax == 1_232_895)
         #expect(preflight(.uring).wall(.systemFiles) == nil)
-        #expect(preflight(.threads, facts).wall(.userThreads)?.connectionsMax == 48_141)
+        // Those of the user count, not those of the machine.
+        #expect(preflight(.threads, facts).wall(.userThreads) == nil)
+        facts.userThreadsUsed = 20
+        #expect(
+            preflight(.threads, facts).wall(.userThreads)?.connectionsMax == (96_365 - 20 - 7) / 2)
         #expect(preflight(.uring, facts).binding.resource == .systemFiles)
         #expect(
             preflight(.uring, facts).refusals(for: 2_000_000).first?
@@ -170,7 +175,7 @@ extension Preflight {
         facts.controlGroupMemory = ControlGroupLimit(
             limit: .at(57_290_000), used: 0, path: "/g/memory.max")
         #expect(preflight(.threads, facts).binding.resource == .controlGroupThreads)
-        #expect(preflight(.threads, facts).binding.connectionsMax == 200)
+        #expect(preflight(.threads, facts).binding.connectionsMax == (500 - 100 - 7) / 2)
         #expect(preflight(.uring, facts).binding.resource == .controlGroupMemory)
         // A floor of 16 MiB stays free.
         #expect(
