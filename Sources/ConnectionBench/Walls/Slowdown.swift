@@ -73,9 +73,13 @@ struct Slowdown {
         let again = "\(Count.format(sentAgain)) SYNs sent again (TCPSynRetrans)"
         let changes = result.networkCounterChanges
         let overflows = changes["TcpExtListenOverflows", default: 0]
+        let dropped = changes["SoftnetDropped", default: 0]
         // Behind a full queue of accepted connections that of half-open ones fills up too.
         let halfOpen = changes["TcpExtTCPReqQFullDrop", default: 0]
-        if overflows > 0, 2 * (overflows + halfOpen) >= sentAgain {
+        // Two queues that each dropped enough leave two causes.
+        let isQueueFull = overflows > 0 && 2 * (overflows + halfOpen) >= sentAgain
+        let isBacklogFull = dropped > 0 && 2 * dropped >= sentAgain
+        if isQueueFull, !isBacklogFull {
             return Verdict(
                 .acceptQueue, .server, .high,
                 proof: proof + [
@@ -85,8 +89,7 @@ struct Slowdown {
                 remedy: "a larger --backlog and net.core.somaxconn, more listeners, or a lower"
                     + " --connect-rate")
         }
-        let dropped = changes["SoftnetDropped", default: 0]
-        if dropped > 0, 2 * dropped >= sentAgain {
+        if isBacklogFull, !isQueueFull {
             return Verdict(
                 .packetQueue, .host, .medium,
                 proof: proof + [

@@ -128,9 +128,9 @@ extension Preflight {
         try #require(lines.count == 3)
         #expect(
             lines[0] == "threads cannot hold 500,000 connections: /proc/sys/kernel/pid_max is "
-                + "32,768 and allows 16,189 (300 reserved, 83 in use, 7 of the run itself, 2 threads "
-                + "per connection). Remedy: sysctl -w kernel.pid_max=1002438, or a backend without threads"
-        )
+                + "32,768 and allows 16,189 (300 reserved, 83 in use, 7 of the run itself, "
+                + "2 threads per connection). "
+                + "Remedy: sysctl -w kernel.pid_max=1002438, or a backend without threads")
         // 2 x (500,000 + 1,024 that are kept for others), and what is taken.
         #expect(lines[1].contains("kernel.threads-max=1002138"))
         #expect(lines[2].contains("MemAvailable"))
@@ -156,10 +156,13 @@ extension Preflight {
         var facts = developmentMachine()
         facts.effectiveUser = 1_000
         facts.capabilities = 0
-        facts.userThreadsUsed = 83
         #expect(preflight(.uring, facts).wall(.systemFiles)?.connectionsMax == 1_232_895)
         #expect(preflight(.uring).wall(.systemFiles) == nil)
-        #expect(preflight(.threads, facts).wall(.userThreads)?.connectionsMax == 48_137)
+        // Those of the user count, not those of the machine.
+        #expect(preflight(.threads, facts).wall(.userThreads) == nil)
+        facts.userThreadsUsed = 20
+        #expect(
+            preflight(.threads, facts).wall(.userThreads)?.connectionsMax == (96_365 - 20 - 7) / 2)
         #expect(preflight(.uring, facts).binding.resource == .systemFiles)
         #expect(
             preflight(.uring, facts).refusals(for: 2_000_000).first?

@@ -116,31 +116,54 @@ private func transition(
             try #require(Slowdown(slowed(first: first, last: stolen))).verdict.wall == .unknown)
     }
 
-    @Test("an accept queue explains it when many connects waited for a second SYN")
+    /// `connects` of 1,000,000 took a little more than a second.
+    private func waiting(
+        _ connects: Int, sentAgain: Int, _ counters: [String: Int], ratio: Double = 0.5
+    ) throws -> Verdict? {
+        var latency = LatencyHistogram()
+        for _ in 0..<connects { latency.record(1_010_000_000) }
+        var result = slowed(ratio: ratio)
+        result.steps[1].synRetries = SynRetries(latency, facts: HostFacts())
+        result.networkCounterChanges = counters
+        result.networkCounterChanges["TcpExtTCPSynRetrans"] = sentAgain
+        return Slowdown(result)?.verdict
+    }
+
+    @Test("an accept queue explains that more than one connect in 200 waited for a second SYN")
     func acceptQueue() throws {
-        func verdict(connects: Int, overflows: Int, sentAgain: Int) throws -> Verdict {
-            var latency = LatencyHistogram()
-            for _ in 0..<connects { latency.record(1_010_000_000) }
-            var result = slowed()
-            result.steps[1].synRetries = SynRetries(latency, facts: HostFacts())
-            result.networkCounterChanges = [
-                "TcpExtListenOverflows": overflows, "TcpExtTCPSynRetrans": sentAgain,
-            ]
-            return try #require(Slowdown(result)).verdict
+        let overflows = ["TcpExtListenOverflows": 6_000]
+        for ratio in [0.5, 1.1] {
+            let found = try #require(
+                try waiting(5_001, sentAgain: 5_500, overflows, ratio: ratio))
+            #expect(found.wall == .acceptQueue && found.confidence == .high)
+            #expect(
+                found.proof[0] == "5,001 of 1,000,000 connects waited a second or more")
         }
-        let found = try verdict(connects: 5_000, overflows: 6_000, sentAgain: 5_500)
-        #expect(found.wall == .acceptQueue && found.confidence == .high)
-        #expect(try verdict(connects: 4_500, overflows: 6_000, sentAgain: 5_500).wall == .unknown)
+        #expect(try waiting(5_000, sentAgain: 5_500, overflows, ratio: 1.1) == nil)
+        #expect(try waiting(5_000, sentAgain: 5_500, overflows)?.wall == .unknown)
         // Late by themselves, behind a rate that was asked for.
-        #expect(try verdict(connects: 5_000, overflows: 6_000, sentAgain: 20).wall == .unknown)
+        #expect(try waiting(5_001, sentAgain: 20, overflows)?.wall == .unknown)
+        #expect(try waiting(5_001, sentAgain: 20, overflows, ratio: 1.1) == nil)
         // Others' overflows.
-        #expect(try verdict(connects: 5_000, overflows: 3, sentAgain: 5_500).wall == .unknown)
+        let few = try waiting(5_001, sentAgain: 5_500, ["TcpExtListenOverflows": 3])
+        #expect(few?.wall == .unknown)
+    }
+
+    @Test("a processor's queue explains them, too, and two full queues leave two causes")
+    func packetQueue() throws {
+        let dropped = try waiting(5_001, sentAgain: 5_500, ["SoftnetDropped": 2_750])
+        #expect(dropped?.wall == .packetQueue && dropped?.confidence == .medium)
+        #expect(try waiting(5_001, sentAgain: 5_500, ["SoftnetDropped": 2_749])?.wall == .unknown)
+        let both = try waiting(
+            5_001, sentAgain: 5_500, ["SoftnetDropped": 6_000, "TcpExtListenOverflows": 6_000])
+        #expect(both?.wall == .unknown)
+        #expect(both?.proof.last == "5,500 SYNs sent again (TCPSynRetrans)")
     }
 
     @Test("in two namespaces the queue is the server's, and the SYNs are the client's")
     func twoNamespaces() throws {
         var latency = LatencyHistogram()
-        for _ in 0..<5_000 { latency.record(1_010_000_000) }
+        for _ in 0..<5_001 { latency.record(1_010_000_000) }
         var result = slowed()
         result.steps[1].synRetries = SynRetries(latency, facts: HostFacts())
         result.networkCounterChanges = ["TcpExtListenOverflows": 6_000]
