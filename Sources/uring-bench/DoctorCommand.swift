@@ -36,7 +36,10 @@ struct DoctorCommand: ParsableCommand {
 
     @Option(
         name: .customLong("message-rate"), parsing: .unconditional,
-        help: "Messages per second on each connection, for the processors' limit (default: 0.1).",
+        help: """
+            Messages per second on each connection, for the processors' limit (default: none, they \
+            are idle).
+            """,
         transform: Allowed.messageRate)
     var messageRate: Double?
 
@@ -84,7 +87,7 @@ struct DoctorCommand: ParsableCommand {
         let backend = backend ?? .all
         let plan = RunPlan(connections: connections, steps: [connections], seed: 1)
         let doctor = Doctor(
-            plan: plan, backends: backend.kinds, messagesPerSecond: messageRate ?? 0.1,
+            plan: plan, backends: backend.kinds, messagesPerSecond: messageRate,
             calibrates: calibration, tool: BuildFacts.tool, progress: RunProgress(isQuiet: quiet))
         let report: DoctorReport
         do {

@@ -6,7 +6,7 @@ import ConnectionEngine
 public struct Doctor {
     let plan: RunPlan
     let backends: [BackendKind]
-    let messagesPerSecond: Double
+    let messagesPerSecond: Double?
     let calibrates: Bool
     let tool: ToolFacts
     let progress: RunProgress
@@ -15,7 +15,7 @@ public struct Doctor {
     ///   - plan: the run that is asked about; its backend is not looked at.
     ///   - calibrates: measures with a few thousand connections of each backend, in about a second.
     public init(
-        plan: RunPlan, backends: [BackendKind], messagesPerSecond: Double, calibrates: Bool,
+        plan: RunPlan, backends: [BackendKind], messagesPerSecond: Double?, calibrates: Bool,
         tool: ToolFacts, progress: RunProgress
     ) {
         self.plan = plan
@@ -82,7 +82,7 @@ public struct Doctor {
 
     /// Where all processors are busy with messages alone.
     private func processors(_ host: HostFacts, _ calibration: Calibration) -> Wall? {
-        guard let echo = calibration.echoMicroseconds, echo > 0, messagesPerSecond > 0,
+        guard let messagesPerSecond, let echo = calibration.echoMicroseconds, echo > 0,
             let count = host.processorsAllowed ?? host.processorsOnline
         else { return nil }
         let perSecond = Double(count) * 1e6 / echo

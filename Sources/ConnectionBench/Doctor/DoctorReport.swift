@@ -12,8 +12,8 @@ public struct DoctorReport: Codable, Sendable {
     public var host: HostFacts
     /// The connections that were asked for.
     public var connections: Int
-    /// Messages per second on each connection, for the processors' wall.
-    public var messagesPerSecond: Double
+    /// Messages per second on each connection, for the processors' wall; absent: idle ones.
+    public var messagesPerSecond: Double?
     public var backends: [BackendForecast] = []
     /// Looked at, in the order in which connections meet them.
     public var notes: [DoctorNote] = []

@@ -158,6 +158,12 @@ struct HostNotes {
                 text +=
                     "; \(Decimal1.text(connect)) µs of processor time per connect,"
                     + " \(Decimal1.text(echo)) µs per echo, both ends together"
+                if let count = host.processorsAllowed ?? host.processorsOnline, echo > 0 {
+                    let echoes = Int(Double(count) * 1e6 / echo)
+                    text +=
+                        ", so with a message a second on each connection the processors end at"
+                        + " \(Count.format(echoes))"
+                }
             }
             return (.note, text + ".")
         }

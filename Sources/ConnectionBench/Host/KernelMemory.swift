@@ -18,6 +18,9 @@ public struct KernelMemory: Codable, Hashable, Sendable {
     /// The kernel merges caches of like size and reports them under the name of the first one, so
     /// a cache may be missing here (`tcp_bind2_bucket`) and its growth show under another name.
     public let cacheBytes: [String: Int]
+    /// Bytes of the objects in use, each with its share of its slab's slack. A cache that has free
+    /// objects grows in this before it takes a further page; `nil` without slabinfo.
+    public let objectBytes: Int?
     /// `Slab` of meminfo: all caches, and allocations too large for one.
     public let slabBytes: Int
     /// Memory that can be had without swapping: the figure that a floor is compared with.
@@ -65,6 +68,7 @@ public struct KernelMemory: Codable, Hashable, Sendable {
         return KernelMemoryGrowth(
             source: comparable ? source : .meminfo,
             totalBytes: comparable ? totalBytes - earlier.totalBytes : slabGrowth,
+            objectBytes: objectBytes.flatMap { now in earlier.objectBytes.map { now - $0 } },
             slabBytes: slabGrowth,
             caches: comparable ? grown.sorted { ($1.bytes, $0.name) < ($0.bytes, $1.name) } : [],
             kernelStackBytes: kernelStackBytes - earlier.kernelStackBytes,
@@ -86,6 +90,8 @@ public struct KernelMemoryGrowth: Codable, Hashable, Sendable {
     public let source: KernelMemory.Source
     /// Over all caches, the small ones included.
     public let totalBytes: Int
+    /// Growth of the objects in use, see ``KernelMemory/objectBytes``.
+    public var objectBytes: Int?
     /// Growth of meminfo's `Slab`, as a check on `totalBytes`.
     public let slabBytes: Int
     /// Caches that grew by more than 64 KiB, the largest first.
@@ -109,9 +115,12 @@ extension KernelMemory {
         let lines = KeyedLines(meminfo, path: "/proc/meminfo")
         if let slabinfo {
             source = .slabinfo
-            cacheBytes = try Self.parseCaches(slabinfo, pageBytes: pageBytes)
+            let parsed = try Self.parseCaches(slabinfo, pageBytes: pageBytes)
+            cacheBytes = parsed.caches
+            objectBytes = parsed.objects
         } else {
             source = .meminfo
+            objectBytes = nil
             cacheBytes = [
                 "SUnreclaim": try lines.kibibytes("SUnreclaim"),
                 "SReclaimable": try lines.kibibytes("SReclaimable"),
@@ -129,23 +138,28 @@ extension KernelMemory {
     /// `… <objperslab> <pagesperslab> : tunables 0 0 0 : slabdata <active> <num_slabs> 0`.
     private static func parseCaches(
         _ text: String, pageBytes: Int
-    ) throws(FileError) -> [String: Int] {
+    ) throws(FileError) -> (caches: [String: Int], objects: Int) {
         let path = "/proc/slabinfo"
         let lines = text.split(separator: "\n")
         guard lines.first?.hasPrefix("slabinfo - version: 2.") == true else {
             throw FileError(path: path, expected: "'slabinfo - version: 2.x'")
         }
         var bytes: [String: Int] = [:]
+        var objects = 0
         for line in lines.dropFirst() where !line.hasPrefix("#") {
             let columns = line.split(separator: " ")
             let count = columns.count
             guard count >= 16, columns[count - 4] == "slabdata",
-                let slabs = Int(columns[count - 2]), let pages = Int(columns[count - 11])
+                let slabs = Int(columns[count - 2]), let pages = Int(columns[count - 11]),
+                let active = Int(columns[count - 15]), let perSlab = Int(columns[count - 12]),
+                perSlab > 0
             else { throw FileError(path: path, expected: "16 columns in '\(line)'") }
             // Memory cgroups of kernels before 5.9 list a cache once per group: sum them.
             let name = columns[..<(count - 15)].joined(separator: " ")
             bytes[name, default: 0] += slabs * pages * pageBytes
+            // Anybody who looks into /proc makes these, and they can really be reclaimed.
+            if name != "proc_inode_cache" { objects += active * pages * pageBytes / perSlab }
         }
-        return bytes
+        return (bytes, objects)
     }
 }

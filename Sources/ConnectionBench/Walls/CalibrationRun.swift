@@ -65,7 +65,14 @@ extension Calibration {
         else { return nil }
         self.backend = backend
         connections = last.connections
-        kernelBytesPerConnection = max(0, Int(kernel))
+        // In a few thousand connections pages tell little: caches may have free objects from before.
+        let table = ConnectionCost(backend).bytesPerConnection
+        if let before = first.kernelMemory?.objectBytes, let after = last.kernelMemory?.objectBytes {
+            kernelBytesPerConnection = max(
+                0, (after - before) / (last.connections - first.connections))
+        } else {
+            kernelBytesPerConnection = max(table, Int(kernel))
+        }
         userBytesPerConnection = max(0, Int(user))
         fixedBytes = max(0, server + client - Int(user) * last.connections)
         if result.host.controlGroupMemory?.limit.value != nil,

@@ -37,6 +37,8 @@ private func slabinfo(tcpSlabs: Int, filpSlabs: Int = 23) -> String {
         #expect(
             memory.cacheBytes == ["TCP": 2 * 8 * 4_096, "odd name: x": 4_096, "filp": 23 * 4_096])
         #expect(memory.totalBytes == (16 + 1 + 23) * 4_096)
+        // 26 of 13 per slab, 1 of 128, 483 of 21: each with its part of the slab.
+        #expect(memory.objectBytes == 2 * 8 * 4_096 + 32 + 23 * 4_096)
         #expect(memory.availableBytes == 24_434_552 * 1_024)
         #expect(memory.kernelStackBytes == 1_348 * 1_024)
     }
@@ -45,7 +47,7 @@ private func slabinfo(tcpSlabs: Int, filpSlabs: Int = 23) -> String {
     func fallback() throws {
         let memory = try KernelMemory(meminfo: meminfo, slabinfo: nil)
         #expect(memory.source == .meminfo)
-        #expect(memory.totalBytes == 105_736 * 1_024)
+        #expect(memory.totalBytes == 105_736 * 1_024 && memory.objectBytes == nil)
         #expect(memory.totalBytes == memory.slabBytes)
     }
 
