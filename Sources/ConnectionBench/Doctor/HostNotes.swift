@@ -76,7 +76,9 @@ struct HostNotes {
         }
         if let used = host.systemFilesUsed, let limit = host.systemFilesMax {
             let exempt =
-                host.hasSystemAdmin == true ? "; root (CAP_SYS_ADMIN) is not bound by it" : ""
+                host.hasSystemAdmin == true
+                ? "; root (CAP_SYS_ADMIN) is not bound by it, but beyond it nobody else can open any"
+                : ""
             notes.append(
                 (
                     .good,

@@ -106,8 +106,15 @@ public enum ChildMain {
                 // A worker publishes in a turn that comes 10 ms after the last time, so one that
                 // has become idle needs another turn for its last figures.
                 usleep(12_000)
+                let before = engine.counters.turns
                 engine.wake()
-                usleep(3_000)
+                for _ in 0..<150 {
+                    usleep(2_000)
+                    if engine.counters.turns >= before + UInt64(engine.configuration.workers) {
+                        break
+                    }
+                }
+                usleep(1_000)
                 try channel.send(
                     ChildMessage.counters(engine.counters, fallbacks: engine.fallbacks))
             case .finish:

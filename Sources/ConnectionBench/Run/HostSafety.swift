@@ -23,7 +23,7 @@ enum HostSafety {
     private static func keptMax(_ resource: Wall.Resource) -> Int {
         switch resource {
         case .processIDs, .systemThreads, .controlGroupThreads: 1_024
-        case .systemFiles: 2_048
+        case .systemFiles, .epollWatches: 2_048
         // Memory has a floor; the rest is this run's own.
         default: 0
         }

@@ -78,7 +78,10 @@ extension Run {
         let wall = preflight.binding
         if !plan.climbsToWall {
             let refusals = preflight.refusals(for: plan.connections)
-            if refusals.isEmpty { return Climb(steps: plan.steps) }
+            if refusals.isEmpty {
+                warnOfSystemFiles(plan.connections)
+                return Climb(steps: plan.steps)
+            }
             if plan.ignoresWalls {
                 warn("wall-ignored", refusals[0])
                 result.prediction = Prediction(wall)
@@ -97,7 +100,23 @@ extension Run {
         progress.say(
             "predicted: \(Count.format(safe)) connections, then \(wall.resource.title)"
                 + " (\(wall.origin) is \(wall.limitText); \(wall.formula))")
+        warnOfSystemFiles(plan.climbsToWall ? safe : min(safe, plan.connections))
         return try climb(to: wall)
+    }
+
+    /// root may pass fs.file-max; everybody else on the machine then gets ENFILE.
+    private func warnOfSystemFiles(_ connections: Int) {
+        let host = result.host
+        guard host.hasSystemAdmin == true, let limit = host.systemFilesMax,
+            let used = host.systemFilesUsed, used + 2 * connections > limit
+        else { return }
+        let files = Count.format(used + 2 * connections)
+        let message =
+            "\(files) open files are more than fs.file-max (\(Count.format(limit))): root may, but"
+            + " other users' programs can open nothing meanwhile; sysctl -w fs.file-max="
+            + "\(used + 2 * connections + 100_000) makes room"
+        warn("system-files", message)
+        progress.say("warning: \(message)")
     }
 
     private func climb(to wall: Wall) throws -> Climb {
@@ -115,7 +134,10 @@ extension Run {
             steps = plan.steps.filter { $0 < min(safe, plan.connections) }
         }
         result.plan.steps = steps
-        let end = plan.climbsToWall ? target : min(target, plan.connections)
+        // The floor of memory is watched: up to it nothing needs to be foreseen.
+        let end =
+            plan.climbsToWall
+            ? target : min(isMemory ? 2 * safe + 100_000 : target, plan.connections)
         return Climb(steps: steps, last: Climb.LastStretch(wall: wall, target: end, meets: meets))
     }
 

@@ -70,9 +70,11 @@ extension Run {
             "the climb ends at \(Count.format(group.board.sum(.open, rows: group.clientRows)))")
         var evidence = gather(group, target: ramp.record.connections)
         evidence.stalledSeconds = end.stalledSeconds
-        evidence.busyShare = ramp.meter.read(group).machine.map {
+        let machine = ramp.meter.read(group).machine
+        evidence.busyShare = machine.map {
             $0.busySeconds / max($0.totalSeconds - $0.stealSeconds, 1e-9)
         }
+        evidence.stealShare = machine.map { $0.stealSeconds / max($0.totalSeconds, 1e-9) }
         if let stop = end.governor { evidence.governor = transition(stop.judgement, group) }
         let reports = end.reports + giveUpUnaccepted(group)
         finish(&ramp, reports, group)
@@ -100,6 +102,9 @@ extension Run {
             do {
                 if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, reached) }
                 if plan.sweeps { try sweep(of: reached) }
+            } catch let stop as RunStop where stop.reason.kind != .interrupted {
+                // The wall is the news; that the echo failed as well comes beside it.
+                warn("no-sweep", "not every connection echoed: \(stop.reason.message)")
             } catch let stop as GovernorStop {
                 warn(
                     "no-sweep", "the echo on every connection was cut short: \(stop.judgement.text)"

@@ -67,7 +67,8 @@ extension Calibration {
         connections = last.connections
         // In a few thousand connections pages tell little: caches may have free objects from before.
         let table = ConnectionCost(backend).bytesPerConnection
-        if let before = first.kernelMemory?.objectBytes, let after = last.kernelMemory?.objectBytes {
+        if let before = first.kernelMemory?.objectBytes, let after = last.kernelMemory?.objectBytes
+        {
             kernelBytesPerConnection = max(
                 0, (after - before) / (last.connections - first.connections))
         } else {

@@ -6,7 +6,8 @@ enum Churn {
         let overflows = result.counted("TcpExtTCPTimeWaitOverflow")
         guard overflows > 0, let limit = result.host.timeWaitMax else { return nil }
         return Verdict(
-            .timeWait, .client, .high,
+            // In the host's network others may have had a part in it.
+            .timeWait, .client, result.plan.isolation == .none ? .medium : .high,
             proof: [
                 "\(Count.format(overflows)) ended without TIME_WAIT (TCPTimeWaitOverflow)",
                 "net.ipv4.tcp_max_tw_buckets is \(Count.format(limit))",

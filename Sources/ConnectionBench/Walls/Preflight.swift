@@ -60,7 +60,9 @@ public struct Preflight: Codable, Hashable, Sendable {
 
         var walls = [
             ports.wall,
-            Self.memory(available: memoryAvailableBytes, floor: floorBytes, cost: cost),
+            Self.memory(
+                available: memoryAvailableBytes, floor: floorBytes, cost: cost,
+                perProcess: socketsPerProcess),
         ]
         walls += Self.controlGroupMemory(facts, cost)
         walls += capacity.wall(isDirect: backend == .uring, processesMax: processesMax)
@@ -122,15 +124,23 @@ public struct Preflight: Codable, Hashable, Sendable {
 // MARK: - The walls
 
 extension Preflight {
-    private static func memory(available: Int, floor: Int, cost: ConnectionCost) -> Wall {
-        let each = cost.bytesPerConnection
+    /// Where a process holds few, the processes themselves are a part of each connection's price.
+    private static func memory(
+        available: Int, floor: Int, cost: ConnectionCost, perProcess: Int?
+    ) -> Wall {
         let left = available - floor - cost.fixedBytes
+        let share = perProcess.map { $0 > 0 ? cost.fixedBytes / $0 : 0 } ?? 0
+        let isShared = share > 0 && left / cost.bytesPerConnection > (perProcess ?? .max)
+        let each = cost.bytesPerConnection + (isShared ? share : 0)
         return Wall(
             resource: .memory, connectionsMax: max(0, left) / each, limit: available,
             origin: "MemAvailable of /proc/meminfo",
             formula: "\(Count.format(bytes: available)) less a floor of "
                 + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B per "
-                + "connection")
+                + "connection"
+                + (isShared
+                    ? ", \(share) of it for a process to \(Count.format(perProcess ?? 0))" : "")
+        )
     }
 
     private static func controlGroupMemory(_ facts: HostFacts, _ cost: ConnectionCost) -> [Wall] {

@@ -57,7 +57,7 @@ public struct Wall: Codable, Hashable, Sendable {
     /// A run may run into it for certain, and nobody else notices.
     public var isOurs: Bool {
         switch resource {
-        case .ports, .descriptors, .memoryMaps, .userThreads, .epollWatches, .conntrack: true
+        case .ports, .descriptors, .memoryMaps, .userThreads, .conntrack: true
         default: false
         }
     }
