@@ -99,6 +99,7 @@ final class ProcessGroup {
                 try ChildProcess(name: "server \(index)", rows: rows, scoreboard: board)
             }
             servers.append(child)
+            if self.plan.climbsToWall { child.yieldToOthers() }
             let listen = (0..<workers).map { worker in
                 let port = plan.port == 0 ? 0 : plan.port + UInt16(index * workers + worker)
                 return network.listeningAddress(port: port).description
@@ -149,6 +150,7 @@ final class ProcessGroup {
                 try ChildProcess(name: "client \(index)", rows: rows, scoreboard: board)
             }
             clients.append(child)
+            if self.plan.climbsToWall { child.yieldToOthers() }
             var part = plan
             part.part = index
             try child.send(.client(setup(rows, side: 1, connections: share), part, settings))

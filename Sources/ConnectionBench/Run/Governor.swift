@@ -113,7 +113,10 @@ struct Governor {
                     each: limits.chargedBytesPerConnection, .controlGroupMemory,
                     "left in the control group"))
         }
-        worst = Governor.worse(worst, Governor.pressure(reading.memoryPressure))
+        // With much left to use the kernel only clears its caches away: that is a reason to go
+        // slowly, and none to give anything up.
+        let isShort = reading.usableBytes < 2 * limits.floorBytes
+        worst = Governor.worse(worst, Governor.pressure(reading.memoryPressure, isShort: isShort))
         return Governor.worse(worst, delay(reading.delaySeconds))
     }
 
@@ -136,14 +139,14 @@ struct Governor {
         return judgement
     }
 
-    private static func pressure(_ percent: Double?) -> Judgement {
+    private static func pressure(_ percent: Double?, isShort: Bool) -> Judgement {
         var judgement = Judgement()
         guard let percent, percent >= pressureAmber else { return judgement }
         judgement.trigger = .memoryPressure
         judgement.text =
             "all tasks waited for memory for \(Decimal1.text(percent)) % of 10 s"
             + " (full avg10 of /proc/pressure/memory)"
-        judgement.level = percent >= pressureRed ? .red : .amber
+        judgement.level = percent >= pressureRed && isShort ? .red : .amber
         judgement.pace = percent >= pressureRed ? -1 : paceMin
         return judgement
     }

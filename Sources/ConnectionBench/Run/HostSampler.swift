@@ -75,6 +75,7 @@ final class HostSampler: Sendable {
     private let state = Mutex(State())
     private let target = Mutex<Target?>(nil)
     private let isStopping = Atomic<Bool>(false)
+    private let isHeld = Atomic<Bool>(false)
 
     init(limits: GovernorLimits, baseline: UsableMemory, controlGroup: ControlGroupLimit?) {
         self.limits = limits
@@ -99,6 +100,12 @@ final class HostSampler: Sendable {
 
     func start() throws(SystemError) -> BackgroundThread {
         try BackgroundThread("host-sampler") { [self] in run() }
+    }
+
+    /// No connect may be started from now on, whatever the memory is.
+    func holdConnects(_ hold: Bool) {
+        isHeld.store(hold, ordering: .releasing)
+        if hold { target.withLock { $0 }?.board[.connectsPerSecond] = -1 }
     }
 
     func stop() {
@@ -157,7 +164,8 @@ final class HostSampler: Sendable {
         reading.memoryPressure = files.memoryPressure().full
         reading.delaySeconds = delay
         let judgement = governor.judge(reading)
-        target?.board[.connectsPerSecond] = judgement.pace
+        target?.board[.connectsPerSecond] =
+            isHeld.load(ordering: .acquiring) ? -1 : judgement.pace
         let own = HostSampler.threadSeconds
         let mustKill = state.withLock { state in
             let isNewCause =

@@ -66,6 +66,9 @@ extension Run {
     func stopAtWall(
         _ ramp: inout Ramp, _ group: ProcessGroup, _ end: RampEnd
     ) throws -> RunStop {
+        // To look takes a while, in which nothing shall be added.
+        watch.sampler.holdConnects(true)
+        defer { watch.sampler.holdConnects(false) }
         progress.say(
             "the climb ends at \(Count.format(group.board.sum(.open, rows: group.clientRows)))")
         var evidence = gather(group, target: ramp.record.connections)

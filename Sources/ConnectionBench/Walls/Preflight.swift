@@ -29,6 +29,8 @@ public struct Preflight: Codable, Hashable, Sendable {
     public let memoryAvailableBytes: Int
     /// Available memory below which a run must stop.
     public let floorBytes: Int
+    /// Of the memory of a connection, the part for the many processes; 0 where one holds all.
+    let processShareBytes: Int
     /// Sockets that one process can hold; `nil` when unknown, or without limit for this backend.
     public let socketsPerProcess: Int?
     /// What a wider range of the kernel's ports would give; `nil` unless it chooses them.
@@ -58,11 +60,14 @@ public struct Preflight: Codable, Hashable, Sendable {
         socketsPerProcess = capacity.bounds(facts, backend)
         portWidening = PortWidening(ports, facts)
 
+        processShareBytes = Self.processShare(
+            left: memoryAvailableBytes - floorBytes - cost.fixedBytes, cost: cost,
+            perProcess: socketsPerProcess)
         var walls = [
             ports.wall,
             Self.memory(
                 available: memoryAvailableBytes, floor: floorBytes, cost: cost,
-                perProcess: socketsPerProcess),
+                share: processShareBytes, perProcess: socketsPerProcess),
         ]
         walls += Self.controlGroupMemory(facts, cost)
         walls += capacity.wall(isDirect: backend == .uring, processesMax: processesMax)
@@ -124,23 +129,30 @@ public struct Preflight: Codable, Hashable, Sendable {
 // MARK: - The walls
 
 extension Preflight {
-    /// Where a process holds few, the processes themselves are a part of each connection's price.
     private static func memory(
-        available: Int, floor: Int, cost: ConnectionCost, perProcess: Int?
+        available: Int, floor: Int, cost: ConnectionCost, share: Int, perProcess: Int?
     ) -> Wall {
+        let each = cost.bytesPerConnection + share
         let left = available - floor - cost.fixedBytes
-        let share = perProcess.map { $0 > 0 ? cost.fixedBytes / $0 : 0 } ?? 0
-        let isShared = share > 0 && left / cost.bytesPerConnection > (perProcess ?? .max)
-        let each = cost.bytesPerConnection + (isShared ? share : 0)
+        let words =
+            share > 0 ? ", \(share) of it for a process to \(Count.format(perProcess ?? 0))" : ""
         return Wall(
             resource: .memory, connectionsMax: max(0, left) / each, limit: available,
             origin: "MemAvailable of /proc/meminfo",
             formula: "\(Count.format(bytes: available)) less a floor of "
                 + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B per "
-                + "connection"
-                + (isShared
-                    ? ", \(share) of it for a process to \(Count.format(perProcess ?? 0))" : "")
-        )
+                + "connection\(words)")
+    }
+
+    /// Where a process holds few, the processes themselves are a part of each connection's price.
+    /// They were measured with a worker for each processor; of many each has one.
+    private static func processShare(
+        left: Int, cost: ConnectionCost, perProcess: Int?
+    ) -> Int {
+        guard let perProcess, perProcess > 0, left / cost.bytesPerConnection > perProcess else {
+            return 0
+        }
+        return cost.fixedBytes / ProcessGroup.workers(processes: 1) / perProcess
     }
 
     private static func controlGroupMemory(_ facts: HostFacts, _ cost: ConnectionCost) -> [Wall] {

@@ -26,7 +26,8 @@ extension Preflight {
             return "allow the container or unit \(Count.format(2 * connections)) more threads "
                 + "(systemd: TasksMax=, docker: --pids-limit)"
         case .memory:
-            let needed = connections * cost.bytesPerConnection + floorBytes + cost.fixedBytes
+            let each = cost.bytesPerConnection + processShareBytes
+            let needed = connections * each + floorBytes + cost.fixedBytes
             return "free \(Count.format(bytes: needed - memoryAvailableBytes)), or at most "
                 + "\(Count.format(wall.connectionsMax)) connections"
         case .controlGroupMemory:

@@ -85,14 +85,16 @@ private func reading(
         #expect(GovernorLimits.controlGroupFloor(limit: 1_000_000_000_000) == 80_000_000_000)
     }
 
-    @Test("memory pressure is amber from 5 %, red from 20 %")
+    @Test("memory pressure is amber from 5 %, from 20 % a hold, and red where memory is short")
     func pressure() {
         var judge = governor()
         #expect(judge.judge(reading(pressure: 4.99)).level == .green)
         let amber = judge.judge(reading(pressure: 5))
         #expect(amber.level == .amber && amber.pace == 4_000 && amber.trigger == .memoryPressure)
         #expect(judge.judge(reading(pressure: 19.9)).level == .amber)
-        let red = judge.judge(reading(pressure: 20))
+        let hold = judge.judge(reading(pressure: 20))
+        #expect(hold.level == .amber && hold.pace == -1 && !hold.isAtFloor)
+        let red = judge.judge(reading(3_999 * mebibyte, pressure: 20))
         #expect(red.level == .red && red.pace == -1 && !red.isAtFloor)
     }
 

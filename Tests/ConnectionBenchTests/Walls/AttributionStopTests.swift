@@ -357,6 +357,6 @@ import Testing
             $0.target = 3_000_000
         }.stop(roomyMachine(), plannedWall(1_000_000_000))
         #expect(verdict.wall == .epollWatches)
-        #expect(verdict.remedy == "sysctl -w fs.epoll.max_user_watches=6000000")
+        #expect(verdict.remedy == "sysctl -w fs.epoll.max_user_watches=6004096")
     }
 }

@@ -114,7 +114,7 @@ import Testing
     @Test("what is this run's own is used up", arguments: Wall.Resource.allCases)
     func own(resource: Wall.Resource) {
         let isShared = [
-            .processIDs, .systemThreads, .controlGroupThreads, .systemFiles,
+            .processIDs, .systemThreads, .controlGroupThreads, .systemFiles, .epollWatches,
         ].contains(resource)
         #expect((kept(resource, 100_000) > 0) == isShared)
         let wall = Wall(
@@ -175,10 +175,10 @@ import Testing
 @Suite struct CalibratedPreflightTests {
     private func preflight(
         _ calibration: Calibration, _ facts: HostFacts = roomyMachine(),
-        available: Int = 20_000_000_000
+        available: Int = 20_000_000_000, backend: BackendKind = .uring
     ) -> Preflight {
         Preflight(
-            facts: facts, memoryAvailableBytes: available, backend: .epoll,
+            facts: facts, memoryAvailableBytes: available, backend: backend,
             ports: PortCapacity(
                 connections: 1_000_000_000, limit: 1, origin: "made up", formula: ""),
             floorBytes: 2_000_000_000, calibration: calibration)
@@ -197,6 +197,16 @@ import Testing
             memory.formula
                 == "18.6 GiB less a floor of 1.9 GiB and 95.4 MiB for the processes, by 8,000 B per"
                 + " connection")
+    }
+
+    @Test("where many processes are needed, each connection pays its part of them")
+    func processes() throws {
+        let preflight = preflight(
+            calibration(kernel: 7_000, user: 1_000, fixed: 100_000_000), backend: .epoll)
+        let memory = try wall(preflight, .memory)
+        let share = 100_000_000 / ProcessGroup.workers(processes: 1) / 19_936
+        #expect(memory.connectionsMax == 17_900_000_000 / (8_000 + share))
+        #expect(memory.formula.hasSuffix("\(share) of it for a process to 19,936"))
     }
 
     @Test("what has to be freed contains the floor and what the processes take")
