@@ -199,12 +199,22 @@ struct HostNotes {
                 )
             )
         }
+        let rate =
+            forecasts.compactMap { $0.preflight?.cost.calibration?.connectsPerSecond }.max()
+        /// How long a queue lasts at the measured rate of connects while nobody empties it.
+        func lasts(_ places: Int, perConnect: Double) -> String {
+            guard let rate, rate > 0 else { return "" }
+            let nanoseconds = UInt64(Double(places) / perConnect / rate * 1e9)
+            return ": at \(Count.format(Int(rate))) connects/s that lasts"
+                + " \(DurationText.of(nanoseconds))"
+                + (perConnect > 1 ? ", three packets to each" : "")
+        }
         if let somaxconn = host.somaxconn {
             notes.append(
                 (
                     .note,
                     "\(Count.format(somaxconn)) connections may wait to be accepted on each listener"
-                        + " (net.core.somaxconn). A faster burst waits a second for its next SYN; this"
+                        + " (net.core.somaxconn)\(lasts(somaxconn, perConnect: 1)). A faster burst waits a second for its next SYN; this"
                         + " tool connects no faster than its servers accept."
                 ))
         }
@@ -213,7 +223,8 @@ struct HostNotes {
                 (
                     .note,
                     "\(Count.format(backlog)) packets may wait for a processor"
-                        + " (net.core.netdev_max_backlog); a dropped one costs its connection 200 ms."
+                        + " (net.core.netdev_max_backlog)\(lasts(backlog, perConnect: 3)); a"
+                        + " dropped one costs its connection 200 ms."
                 ))
         }
         return notes
