@@ -12,6 +12,9 @@ public struct Calibration: Codable, Hashable, Sendable {
     /// Of the kernel's and the user's bytes, what a memory control group counts; `nil`: no group
     /// has a limit here.
     public var chargedBytesPerConnection: Int?
+    /// What a memory control group counted for the processes before the first connection: less than
+    /// they have, since the pages of the program itself are charged to whoever read them first.
+    public var chargedFixedBytes: Int?
     /// User memory of all processes before the first connection.
     public var fixedBytes: Int
     public var connectsPerSecond: Double

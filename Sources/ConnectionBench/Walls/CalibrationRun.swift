@@ -79,8 +79,11 @@ extension Calibration {
         if result.host.controlGroupMemory?.limit.value != nil,
             let before = first.controlGroupUsedBytes, let after = last.controlGroupUsedBytes
         {
-            chargedBytesPerConnection = max(
-                1, (after - before) / max(1, last.connections - first.connections))
+            let charged = max(1, (after - before) / max(1, last.connections - first.connections))
+            chargedBytesPerConnection = charged
+            if let used = result.host.controlGroupMemory?.used {
+                chargedFixedBytes = max(0, before - used - charged * first.connections)
+            }
         }
         if let before = first.conntrackCount, let after = last.conntrackCount {
             let entries = Double(after - before) / Double(last.connections - first.connections)

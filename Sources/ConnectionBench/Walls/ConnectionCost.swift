@@ -35,8 +35,11 @@ public struct ConnectionCost: Codable, Hashable, Sendable {
     /// What the processes take before the first connection.
     public var fixedBytes: Int { calibration?.fixedBytes ?? 0 }
 
-    var fixedText: String {
-        fixedBytes > 0 ? " and \(Count.format(bytes: fixedBytes)) for the processes" : ""
+    /// The part of it that a memory control group counts.
+    var chargedFixedBytes: Int { calibration?.chargedFixedBytes ?? fixedBytes }
+
+    static func text(fixed bytes: Int) -> String {
+        bytes > 0 ? " and \(Count.format(bytes: bytes)) for the processes" : ""
     }
 
     public init(_ backend: BackendKind, calibration: Calibration? = nil) {

@@ -140,7 +140,7 @@ extension Preflight {
             resource: .memory, connectionsMax: max(0, left) / each, limit: available,
             origin: "MemAvailable of /proc/meminfo",
             formula: "\(Count.format(bytes: available)) less a floor of "
-                + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B per "
+                + "\(Count.format(bytes: floor))\(ConnectionCost.text(fixed: cost.fixedBytes)), by \(Count.format(each)) B per "
                 + "connection\(words)")
     }
 
@@ -164,10 +164,10 @@ extension Preflight {
         return [
             Wall(
                 resource: .controlGroupMemory,
-                connectionsMax: max(0, left - floor - cost.fixedBytes) / each, limit: limit,
+                connectionsMax: max(0, left - floor - cost.chargedFixedBytes) / each, limit: limit,
                 origin: group.path,
                 formula: "\(Count.format(bytes: left)) left, less a floor of "
-                    + "\(Count.format(bytes: floor))\(cost.fixedText), by \(Count.format(each)) B "
+                    + "\(Count.format(bytes: floor))\(ConnectionCost.text(fixed: cost.chargedFixedBytes)), by \(Count.format(each)) B "
                     + "per connection that are charged")
         ]
     }
