@@ -89,7 +89,6 @@ final class HostSampler: Sendable {
     /// The latest judgement alone: cheap enough for every turn of the run.
     var judgement: Governor.Judgement { state.withLock { $0.judgement } }
     var usableBytes: Int { state.withLock { $0.usableBytes } }
-    var lastTransition: GovernorTransition? { state.withLock { $0.transitions.last } }
     var hasKilled: Bool { killedBy != nil }
     var killedBy: Governor.Judgement? { state.withLock { $0.killedBy } }
     var before: EventCounts { state.withLock { $0.before } }
