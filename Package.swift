@@ -13,6 +13,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.1.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.0.0"),
     ],
     targets: [
         .systemLibrary(
@@ -36,9 +37,18 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+        .target(
+            name: "BenchReport",
+            dependencies: [
+                "ConnectionBench",
+                .product(name: "Mustache", package: "swift-mustache"),
+            ],
+            swiftSettings: common
+        ),
         .executableTarget(
             name: "uring-bench",
             dependencies: [
+                "BenchReport",
                 "ConnectionBench",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -52,6 +62,11 @@ let package = Package(
         .testTarget(
             name: "ConnectionBenchTests",
             dependencies: ["ConnectionBench"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "BenchReportTests",
+            dependencies: ["BenchReport", "ConnectionBench"],
             swiftSettings: common
         ),
     ]

@@ -1,0 +1,4 @@
+// Results as one page that needs nothing else.
+
+import ConnectionBench
+import Mustache
