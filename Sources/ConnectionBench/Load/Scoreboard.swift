@@ -40,8 +40,9 @@ final class Scoreboard: @unchecked Sendable {
         case connectsPerSecond
     }
 
-    /// 32 figures of 8 bytes: rows of different writers share no cache line.
-    private static let rowByteCount = 256
+    /// 32 figures of 8 bytes, then a ``LatencySketch``: rows of different writers share no cache line.
+    private static let figureByteCount = 256
+    private static let rowByteCount = figureByteCount + LatencySketch.bucketCount * 8
     private let base: UnsafeMutableRawPointer
     let rowCount: Int
     let fd: CInt
@@ -98,6 +99,18 @@ final class Scoreboard: @unchecked Sendable {
         rows.reduce(0) { Swift.max($0, row($1)[figure]) }
     }
 
+    /// All latencies that some rows have recorded since the start.
+    func latencySketch(rows: Range<Int>) -> LatencySketch {
+        var sketch = LatencySketch()
+        for index in rows {
+            let row = row(index)
+            for bucket in 0..<LatencySketch.bucketCount {
+                sketch.add(bucket, count: row.latencyWord(bucket).pointee.load(ordering: .relaxed))
+            }
+        }
+        return sketch
+    }
+
     /// One worker's figures.
     struct Row: @unchecked Sendable {
         fileprivate let base: UnsafeMutableRawPointer
@@ -112,6 +125,19 @@ final class Scoreboard: @unchecked Sendable {
         subscript(figure: Figure) -> Int {
             get { pointer(figure).pointee.load(ordering: .relaxed) }
             nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
+        }
+
+        /// Counts a latency for the live view.
+        @inline(__always)
+        func recordLatency(_ nanoseconds: UInt64) {
+            // One writer: a load and a store are enough, where an atomic addition would cost more.
+            let word = latencyWord(LatencySketch.bucket(of: nanoseconds))
+            word.pointee.store(word.pointee.load(ordering: .relaxed) + 1, ordering: .relaxed)
+        }
+
+        fileprivate func latencyWord(_ bucket: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+            (base + Scoreboard.figureByteCount + bucket * 8)
+                .assumingMemoryBound(to: Atomic<Int>.self)
         }
 
         private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {
