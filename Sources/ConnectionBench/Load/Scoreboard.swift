@@ -40,9 +40,10 @@ final class Scoreboard: @unchecked Sendable {
         case connectsPerSecond
     }
 
-    /// 32 figures of 8 bytes, then a ``LatencySketch``: rows of different writers share no cache line.
-    private static let figureByteCount = 256
-    private static let rowByteCount = figureByteCount + LatencySketch.bucketCount * 8
+    /// 32 figures of 8 bytes, and the buckets of latencies: rows of different writers share no cache
+    /// line.
+    private static let figuresByteCount = 256
+    private static let rowByteCount = figuresByteCount + LiveLatency.byteCount
     private let base: UnsafeMutableRawPointer
     let rowCount: Int
     let fd: CInt
@@ -99,16 +100,11 @@ final class Scoreboard: @unchecked Sendable {
         rows.reduce(0) { Swift.max($0, row($1)[figure]) }
     }
 
-    /// All latencies that some rows have recorded since the start.
-    func latencySketch(rows: Range<Int>) -> LatencySketch {
-        var sketch = LatencySketch()
-        for index in rows {
-            let row = row(index)
-            for bucket in 0..<LatencySketch.bucketCount {
-                sketch.add(bucket, count: row.latencyWord(bucket).pointee.load(ordering: .relaxed))
-            }
-        }
-        return sketch
+    /// The latencies that some rows have recorded, together.
+    func latency(rows: Range<Int>) -> LiveLatency.Counts {
+        var counts = LiveLatency.Counts()
+        for index in rows { counts.add(row(index).latency) }
+        return counts
     }
 
     /// One worker's figures.
@@ -127,18 +123,8 @@ final class Scoreboard: @unchecked Sendable {
             nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
         }
 
-        /// Counts a latency for the live view.
-        @inline(__always)
-        func recordLatency(_ nanoseconds: UInt64) {
-            // One writer: a load and a store are enough, where an atomic addition would cost more.
-            let word = latencyWord(LatencySketch.bucket(of: nanoseconds))
-            word.pointee.store(word.pointee.load(ordering: .relaxed) + 1, ordering: .relaxed)
-        }
-
-        fileprivate func latencyWord(_ bucket: Int) -> UnsafeMutablePointer<Atomic<Int>> {
-            (base + Scoreboard.figureByteCount + bucket * 8)
-                .assumingMemoryBound(to: Atomic<Int>.self)
-        }
+        /// Of answers, from their due time.
+        var latency: LiveLatency { LiveLatency(base: base + Scoreboard.figuresByteCount) }
 
         private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {
             (base + figure.rawValue * 8).assumingMemoryBound(to: Atomic<Int>.self)

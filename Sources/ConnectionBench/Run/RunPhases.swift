@@ -14,7 +14,7 @@ extension Run {
         guard let group else { return }
         var ramp = Ramp(self, group, step)
         // The step is in the result whatever interrupts it.
-        defer { result.steps.append(ramp.record) }
+        defer { add(ramp.record) }
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 20)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
@@ -58,7 +58,7 @@ extension Run {
         init(_ run: Run, _ group: ProcessGroup, _ step: Int) {
             record = StepResult(connections: step)
             openBefore = group.board.sum(.open, rows: group.clientRows)
-            run.progress.beginPhase()
+            run.begin(.ramp, target: step)
             meter = PhaseMeter(group)
             startedAt = .now
         }
@@ -220,7 +220,7 @@ extension Run {
         var probe = ProbeResult(
             offeredPerSecond: plan.requestsPerSecond, seconds: plan.probeSeconds)
         let wrongBefore = group.board.sum(.wrong, rows: group.clientRows)
-        progress.beginPhase()
+        begin(.probe, target: step)
         let meter = PhaseMeter(group)
         let start = MonotonicTime.now.advanced(byNanoseconds: 20_000_000)
         let duration = UInt64(plan.probeSeconds * 1e9)
@@ -264,7 +264,7 @@ extension Run {
         guard let group else { return }
         var record = SweepResult()
         let echoesBefore = group.board.sum(.echoes, rows: group.clientRows)
-        progress.beginPhase()
+        begin(.sweep, target: connections)
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         var stall = StallWatch(seconds: 30)
@@ -306,7 +306,7 @@ extension Run {
     /// Nothing is sent: what does it cost just to have them?
     func hold() throws {
         guard let group else { return }
-        progress.beginPhase()
+        begin(.hold, target: result.steps.last?.connections)
         let meter = PhaseMeter(group)
         // What was verified: some may have ended since.
         let openBefore = result.steps.last?.connections ?? group.serverConnections

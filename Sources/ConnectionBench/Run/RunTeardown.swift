@@ -17,7 +17,7 @@ extension Run {
         var record = TeardownResult()
         record.connections = group.board.sum(.open, rows: group.clientRows)
         let held = kernelGrowth
-        progress.beginPhase()
+        begin(.close, target: 0)
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         closeAll(&record, group, seconds: mustHurry ? 8 : 120)

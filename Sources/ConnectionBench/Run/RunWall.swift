@@ -16,7 +16,7 @@ extension Run {
     func meetWall(_ last: Climb.LastStretch) throws {
         guard let group else { return }
         var ramp = Ramp(self, group, last.target)
-        defer { result.steps.append(ramp.record) }
+        defer { add(ramp.record) }
         var end = RampEnd()
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 6)
