@@ -63,3 +63,24 @@ enum LiveTable {
             : "\(whole / 3_600):\(two(whole / 60 % 60)):\(two(whole % 60))"
     }
 }
+
+/// How far a ramp is.
+struct RampLine {
+    let open: Int
+    let target: Int
+    /// Connections at the start of the ramp.
+    let before: Int
+    let seconds: Double
+
+    var perSecond: Double { Double(open - before) / max(seconds, 0.001) }
+
+    var secondsLeft: Double { perSecond > 1 ? Double(max(0, target - open)) / perSecond : 0 }
+
+    var part: Double { Double(open - before) / Double(max(1, target - before)) }
+
+    func text(_ judgement: Governor.Judgement) -> String {
+        "connect \(Count.format(open)) of \(Count.format(target))"
+            + "  \(Count.format(Int(perSecond)))/s  ETA \(Decimal1.text(secondsLeft)) s"
+            + (judgement.level == .green ? "" : "  \(judgement.level.name): \(judgement.text)")
+    }
+}

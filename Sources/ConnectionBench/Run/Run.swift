@@ -18,6 +18,7 @@ public final class Run {
     var calibration: Calibration?
     let startedAt: MonotonicTime
     let events: RunBroadcast
+    let latestInterval = LatestInterval()
     /// Time spent in the ramps of the steps so far, for the timeline.
     var rampSecondsBefore = 0.0
     private var samplerThread: BackgroundThread?
@@ -44,7 +45,8 @@ public final class Run {
         calibration: Calibration? = nil, observers: [any RunObserver] = []
     ) throws {
         startedAt = .now
-        events = RunBroadcast(observers, startedAt: startedAt)
+        let live = progress.isLive ? [latestInterval] : []
+        events = RunBroadcast(observers + live, startedAt: startedAt)
         self.progress = progress
         self.calibration = calibration
         let total = try UsableMemory.read().totalBytes
@@ -105,6 +107,7 @@ public final class Run {
         }
         tearDown()
         restoreLimits()
+        progress.endLine()
         finishResult()
         events.send(.ended(result))
         return result

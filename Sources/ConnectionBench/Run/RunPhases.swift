@@ -32,7 +32,7 @@ extension Run {
         }
         try measureMemory(&ramp.record, group)
         if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, step) }
-        progress.say(StepLine.text(ramp.record))
+        show(ramp.record)
         try checkProbe(ramp.record)
         try checkVerified(ramp.record)
     }
@@ -77,13 +77,16 @@ extension Run {
         defer { watch.isClimbing = false }
         return try group.load({ worker in
             .ramp(target: Run.share(of: step, worker, group.workersPerSide))
-        }) { [progress, watch] in
+        }) { [watch] in
             let open = group.board.sum(.opened, rows: group.clientRows)
             let failed = group.board.sum(.failed, rows: group.clientRows)
             let accepted = group.board.sum(.opened, rows: group.serverRows)
-            progress.update(
-                Run.rampLine(
-                    open, of: step, since: startedAt, openBefore, watch.sampler.judgement))
+            let line = RampLine(
+                open: open, target: step, before: openBefore,
+                seconds: MonotonicTime.now.seconds(since: startedAt))
+            show(
+                line.text(watch.sampler.judgement), part: line.part, secondsLeft: line.secondsLeft,
+                perSecond: line.perSecond)
             // A pace of none is the governor's doing, and no stall.
             if watch.sampler.judgement.pace < 0 { stall.touch() }
             if let seconds = stall.check(open + failed + accepted) {
@@ -104,18 +107,6 @@ extension Run {
 
     static func share(of total: Int, _ worker: Int, _ workers: Int) -> Int {
         total / workers + (worker < total % workers ? 1 : 0)
-    }
-
-    private static func rampLine(
-        _ open: Int, of step: Int, since start: MonotonicTime, _ before: Int,
-        _ judgement: Governor.Judgement
-    ) -> String {
-        let seconds = MonotonicTime.now.seconds(since: start)
-        let rate = Double(open - before) / max(seconds, 0.001)
-        let left = rate > 1 ? Double(step - open) / rate : 0
-        return "connect \(Count.format(open)) of \(Count.format(step))"
-            + "  \(Count.format(Int(rate)))/s  ETA \(Decimal1.text(left)) s"
-            + (judgement.level == .green ? "" : "  \(judgement.level.name): \(judgement.text)")
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up, and more
@@ -231,8 +222,11 @@ extension Run {
             return .probe(
                 requestsPerSecond: plan.requestsPerSecond * share,
                 startNanoseconds: start.nanoseconds, durationNanoseconds: duration)
-        }) { [progress] in
-            progress.update("probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s")
+        }) {
+            let part = MonotonicTime.now.seconds(since: start) / plan.probeSeconds
+            show(
+                "probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s", part: part,
+                secondsLeft: plan.probeSeconds * (1 - part))
             if MonotonicTime.now > deadline {
                 throw RunStop(.stalled, "the probe did not end in time", exitCode: 1)
             }
@@ -268,11 +262,12 @@ extension Run {
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         var stall = StallWatch(seconds: 30)
-        let reports = try group.load({ _ in .sweep }) { [progress] in
+        let reports = try group.load({ _ in .sweep }) {
             let echoed = group.board.sum(.echoes, rows: group.clientRows) - echoesBefore
-            progress.update(
+            show(
                 "echo on every connection: \(Count.format(echoed)) of"
-                    + " \(Count.format(connections))")
+                    + " \(Count.format(connections))",
+                part: Double(echoed) / Double(max(connections, 1)))
             if stall.check(echoed) != nil {
                 throw RunStop(
                     .stalled, "no echo for 30 s, \(Count.format(echoed)) are done", exitCode: 1)
@@ -323,7 +318,10 @@ extension Run {
         while .now < end {
             watch.sleep(milliseconds: 20)
             try watch.check(group.children)
-            progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
+            let left = end.seconds(since: .now)
+            show(
+                "hold, \(Decimal1.text(left)) s left", part: 1 - left / plan.holdSeconds,
+                secondsLeft: left)
             // They will not come back: there is nothing to wait for.
             if group.serverConnections < openBefore { break }
         }

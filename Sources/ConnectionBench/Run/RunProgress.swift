@@ -18,6 +18,9 @@ public final class RunProgress {
         isTerminal = isatty(STDERR_FILENO) == 1 && term != "dumb" && getenv("CI") == nil
     }
 
+    /// A living table is drawn.
+    var isLive: Bool { isTerminal && !isQuiet }
+
     /// A line that stays.
     public func say(_ text: String) {
         guard !isQuiet else { return }

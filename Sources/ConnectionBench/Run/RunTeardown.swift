@@ -72,7 +72,7 @@ extension Run {
             if watch.wasInterruptedTwice {
                 throw RunStop(.interrupted, "interrupted twice", exitCode: 130)
             }
-            progress.update("close, \(Count.format(group.serverConnections)) left")
+            show("close, \(Count.format(group.serverConnections)) left")
         }
         do {
             _ = try group.load({ _ in .close(reset: plan.teardown == .reset) }, tick: look)
@@ -108,7 +108,7 @@ extension Run {
                 record.memoryBackSeconds = MonotonicTime.now.seconds(since: startedAt)
                 return
             }
-            progress.update("waiting for \(Count.format(bytes: left)) of kernel memory")
+            show("waiting for \(Count.format(bytes: left)) of kernel memory")
             watch.sleep(milliseconds: 50)
         } while MonotonicTime.now.seconds(since: startedAt) < seconds && !watch.wasInterruptedTwice
     }

@@ -98,7 +98,7 @@ extension Run {
         count(&ramp.record, group)
         result.prediction?.reached = reached
         try measureMemory(&ramp.record, group)
-        progress.say(StepLine.text(ramp.record))
+        show(ramp.record)
         let verdict = result.verdict
         let canEcho = ramp.record.verified && verdict?.wall != .frozenPeer && reached > 0
         if canEcho, !watch.sampler.hasKilled {

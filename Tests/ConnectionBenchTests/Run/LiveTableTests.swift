@@ -32,4 +32,14 @@ struct LiveTableTests {
     func seconds(seconds: Double, text: String) {
         #expect(LiveTable.seconds(seconds) == text)
     }
+
+    @Test("a ramp knows its part, its rate and its end")
+    func ramp() {
+        let line = RampLine(open: 3_000, target: 5_000, before: 1_000, seconds: 0.5)
+        #expect(line.part == 0.5)
+        #expect(line.perSecond == 4_000)
+        #expect(line.secondsLeft == 0.5)
+        #expect(
+            line.text(Governor.Judgement()) == "connect 3,000 of 5,000  4,000/s  ETA 0.5 s")
+    }
 }
