@@ -66,7 +66,7 @@ public struct SavedPlan: Sendable {
             throw SavedPlanError(description: "\(place): a plan cannot name another plan")
         }
         guard words.count == 2 else { return [String(option)] }
-        var value = words[1]
+        var value = words[1].drop(while: \.isWhitespace)
         while value.last?.isWhitespace == true { value.removeLast() }
         if value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") {
             value = value.dropFirst().dropLast()
