@@ -4,6 +4,7 @@ SWIFT ?= swift
 CONNS ?= 500000
 BACKEND ?= uring
 TOOL := .build/release/uring-bench
+TEST_PYTHON := $(CURDIR)/.build/test-python
 
 .PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke ratios clean
 
@@ -35,13 +36,24 @@ setup:
 	    sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q liburing-dev; }
 
-# What the tests use besides: tracing, sockets, a firewall's rule. Where it cannot be had, those tests
-# are skipped visibly.
+# What the tests use besides: tracing, sockets, a firewall's rule, and judges of our files (Python
+# packages in the build folder, promtool without its service). Where it cannot be had, those tests are
+# skipped visibly.
 setup-tests: setup
-	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base; do \
+	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base \
+	    python3:python3 pip3:python3-pip; do \
 	    command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	test -z "$$missing" || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }
+	@command -v promtool >/dev/null || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	    $$sudo apt-get update -q \
+	    && $$sudo apt-get install -y -q --no-install-recommends prometheus || exit 1; \
+	    if command -v systemctl >/dev/null; then $$sudo systemctl disable -q --now prometheus; \
+	    elif command -v service >/dev/null; then $$sudo service prometheus stop; fi; true; }
+	@PYTHONPATH=$(TEST_PYTHON) python3 -c \
+	    'import hdrh.histogram, jsonschema, referencing, prometheus_client' 2>/dev/null \
+	    || python3 -m pip install -q --target $(TEST_PYTHON) --upgrade \
+	        hdrhistogram jsonschema prometheus_client
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Examples

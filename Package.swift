@@ -35,6 +35,11 @@ let package = Package(
                 "ConnectionEngine",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
+            // In the program itself: one file is all there is to install.
+            resources: [
+                .embedInCode("Result/Schema/result.schema.json"),
+                .embedInCode("Result/Schema/set.schema.json"),
+            ],
             swiftSettings: common
         ),
         .target(

@@ -130,7 +130,6 @@ public final class Run {
         result.samples = sampled.samples
         result.samplerShare = sampled.ownSeconds / max(sampled.elapsedSeconds, 1e-9)
         result.schedulingDelayMaxSeconds = sampled.delayMax
-        result.elapsedSeconds = MonotonicTime.now.seconds(since: startedAt)
         if baseline != nil, let changes = networkChanges() {
             result.networkCounterChanges = changes.server
             if !network.isShared { result.clientNetworkCounterChanges = changes.client }
@@ -141,6 +140,7 @@ public final class Run {
             result.finding = Slowdown(result)?.verdict ?? Churn.verdict(result)
         }
         addWarnings()
+        result.elapsedSeconds = MonotonicTime.now.seconds(since: startedAt)
     }
 
     /// What the counters of both sides have done since the start.

@@ -61,6 +61,7 @@ extension Run {
             run.begin(.ramp, target: step)
             meter = PhaseMeter(group)
             startedAt = .now
+            record.rampStartSeconds = startedAt.seconds(since: run.startedAt)
         }
     }
 
@@ -148,6 +149,7 @@ extension Run {
             }
         }
         ramp.record.connectLatency = latency.summary
+        ramp.record.connectHistogram = latency.base64
         ramp.record.synRetries = SynRetries(latency, facts: result.host)
         let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
         var timeline = result.ramp ?? RampTimeline()
@@ -214,6 +216,7 @@ extension Run {
         begin(.probe, target: step)
         let meter = PhaseMeter(group)
         let start = MonotonicTime.now.advanced(byNanoseconds: 20_000_000)
+        probe.startSeconds = start.seconds(since: self.startedAt)
         let duration = UInt64(plan.probeSeconds * 1e9)
         let deadline = start.advanced(byNanoseconds: duration + 20_000_000_000)
         let reports = try group.load({ worker in
@@ -242,6 +245,7 @@ extension Run {
             probe.censored += report.censored
         }
         probe.latency = latency.summary
+        probe.histogram = latency.base64
         if probe.answered > 0 {
             probe.serverMicrosecondsPerEcho =
                 probe.processor.serverSeconds * 1e6 / Double(probe.answered)
@@ -259,6 +263,7 @@ extension Run {
         var record = SweepResult()
         let echoesBefore = group.board.sum(.echoes, rows: group.clientRows)
         begin(.sweep, target: connections)
+        record.startSeconds = events.currentPhase.seconds
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         var stall = StallWatch(seconds: 30)
@@ -310,6 +315,7 @@ extension Run {
         // What was held so far is in the result whatever interrupts it.
         defer {
             result.hold = HoldResult(
+                startSeconds: startedAt.seconds(since: self.startedAt),
                 seconds: MonotonicTime.now.seconds(since: startedAt),
                 // Idle clients listen to nothing: the servers notice an end.
                 connectionsLost: max(0, openBefore - group.serverConnections),

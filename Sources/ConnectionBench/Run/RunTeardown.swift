@@ -18,6 +18,7 @@ extension Run {
         record.connections = group.board.sum(.open, rows: group.clientRows)
         let held = kernelGrowth
         begin(.close, target: 0)
+        record.startSeconds = events.currentPhase.seconds
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         closeAll(&record, group, seconds: mustHurry ? 8 : 120)
