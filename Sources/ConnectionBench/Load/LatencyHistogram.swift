@@ -3,15 +3,17 @@
 import Histogram
 
 /// Nanoseconds from 1 µs' resolution up to 120 s, 3 significant digits: at most 0.1 % wrong.
-struct LatencyHistogram {
+public struct LatencyHistogram {
     static let highest: UInt64 = 120_000_000_000
     private var histogram = Histogram<UInt64>(
         lowestDiscernibleValue: 256, highestTrackableValue: highest,
         numberOfSignificantValueDigits: .three)
 
+    public init() {}
+
     /// Values above the range count as the highest one. Allocates nothing.
     @inline(__always)
-    mutating func record(_ nanoseconds: UInt64) {
+    public mutating func record(_ nanoseconds: UInt64) {
         histogram.record(min(nanoseconds, LatencyHistogram.highest))
     }
 
@@ -21,11 +23,11 @@ struct LatencyHistogram {
         }
     }
 
-    mutating func reset() {
+    public mutating func reset() {
         histogram.reset()
     }
 
-    var count: UInt64 { histogram.totalCount }
+    public var count: UInt64 { histogram.totalCount }
 
     /// Values from `low` up to, not including, `high`, within the histogram's resolution.
     func count(from low: UInt64, to high: UInt64) -> UInt64 {
@@ -44,7 +46,7 @@ struct LatencyHistogram {
         return sparse
     }
 
-    var summary: LatencySummary {
+    public var summary: LatencySummary {
         func at(_ percentile: Double) -> UInt64 { histogram.valueAtPercentile(percentile) }
         guard histogram.totalCount > 0 else { return LatencySummary() }
         return LatencySummary(

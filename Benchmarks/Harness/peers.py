@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Ours against the floor and the peers, on the same jobs, in turns: the command behind `make bench-peers`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import machine
+import measure
+import tables
+from candidates import ENGINES, FLOORS, HOLDER, OTHERS, ROOT, Failed
+
+PAGE = """# Ours against the floor and the peers
+
+{facts}
+
+{warnings}Every server runs on processor {server}, the client on processor {client}; messages of 64 B. Beneath each
+median stands the ratio to the first column within a round, with the 95 % interval of its median, or
+the spread (smallest..largest). The second column is the floor against itself: what differs by no more
+than that is noise. How each server was built and tuned: [Benchmarks/README.md](../README.md).
+
+{comparison}
+
+Connecting: a fresh server for each round, {connect_rounds} rounds. Bytes are the slope between a ninth of
+the connections and all of them; kernel bytes are the server's end of the connection alone. Echoing:
+one request outstanding per connection, all servers up and connected and in turns of {slice} ms. The
+client's own CPU use, without softirq time: {shares}. Near 100 % the echoes/s are the client's, and only
+the CPU per echo ranks the servers.
+
+## The engine against the C program on the same kernel interface
+
+{own_floor}
+
+## Clients that hold connections
+
+Seconds until a fresh client has opened {hold_connections:,} connections to the C epoll server; the C client is a
+loop of blocking connects.
+
+{holders}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, default=ROOT / "Benchmarks/Plans/full.json",
+                        help="rounds and numbers of connections (Benchmarks/Plans/*.json)")
+    parser.add_argument("--quick", action="store_true", help="the plan quick.json: a smoke run")
+    parser.add_argument("--output", type=Path, default=ROOT / "Benchmarks/Results/peers",
+                        metavar="PATH", help="writes PATH.md and PATH.json")
+    arguments = parser.parse_args()
+    path = ROOT / "Benchmarks/Plans/quick.json" if arguments.quick else arguments.plan
+    try:
+        plan = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise Failed(f"the plan {path} cannot be read: {error}") from error
+
+    needed = [candidate for candidate in FLOORS + ENGINES if not candidate.is_installed]
+    if needed or not HOLDER.exists():
+        raise Failed("not built: " + ", ".join(c.title for c in needed) + ": run `make bench-peers`")
+    missing = [candidate for candidate in OTHERS if not candidate.is_installed]
+    for candidate in missing:
+        measure.say(f"{candidate.title} is not installed, so its column stays empty")
+    candidates = [c for c in FLOORS + ENGINES + OTHERS if c not in missing]
+
+    facts = machine.facts("make bench-peers" + (" PLAN=" + path.stem if path.stem != "full" else ""))
+    result = {
+        "schema": 1, "facts": facts, "warnings": machine.warnings(facts), "plan": plan,
+        "not_installed": [candidate.title for candidate in missing],
+        "connect": measure.connect(candidates, **plan["connect"]),
+        "hold": measure.hold(**plan["hold"]),
+        "echo": {part["connections"]: measure.echo(candidates, **part) for part in plan["echo"]},
+    }
+    slow = sum(sum(samples["slow_connects"]) for samples in result["connect"].values())
+    if slow:
+        result["warnings"].append(f"{slow:.0f} connects took more than 100 ms: they were lost and sent "
+                                  "again, or the machine stood still")
+    page = PAGE.format(
+        facts=tables.fact_lines(facts), server=measure.SERVER_CPU, client=measure.CLIENT_CPU,
+        warnings="".join(f"**Warning:** {text}.\n\n" for text in result["warnings"]),
+        comparison=tables.comparison(result), own_floor=tables.own_floor(result),
+        holders=tables.holders(result), shares=tables.client_shares(result),
+        connect_rounds=plan["connect"]["rounds"], slice=plan["echo"][0]["slice_ms"],
+        hold_connections=plan["hold"]["connections"])
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.with_suffix(".md").write_text(page)
+    arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    print(page)
+    measure.say(f"written: {arguments.output.with_suffix('.md')} and .json")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failure:
+        print(f"bench-peers: {failure}", file=sys.stderr)
+        sys.exit(1)
