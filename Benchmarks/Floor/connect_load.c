@@ -268,7 +268,8 @@ static void judge(void) {
     printf("{\"name\":\"%s\",\"connections\":%u,\"seconds\":%.6f,\"connects_per_second\":%.1f,"
            "\"server_cpu_us_per_connect\":%.3f,\"client_cpu_share\":%.3f,"
            "\"user_bytes_silent\":%.1f,\"kernel_bytes_silent\":%.1f,"
-           "\"user_bytes_spoken\":%.1f,\"kernel_bytes_spoken\":%.1f,\"kernel_source\":\"%s\",\"slow_connects\":%u}\n",
+           "\"user_bytes_spoken\":%.1f,\"kernel_bytes_spoken\":%.1f,"
+           "\"kernel_source\":\"%s\",\"slow_connects\":%u}\n",
            server.name, n, seconds, n / seconds, (a.server_ns + b.server_ns) / 1e3 / n,
            (a.client_ns + b.client_ns) / 1e9 / seconds,
            (silent.user - begin.user) / further, kernel_growth(&begin, &silent, further),

@@ -243,8 +243,8 @@ static void print_json(void) {
                "{\"median\":%.0f,\"min\":%.0f,\"max\":%.0f},"
                "\"cpu_us_per_echo\":{\"median\":%.3f,\"min\":%.3f,\"max\":%.3f},"
                "\"client_cpu_share\":%.3f",
-               i ? "," : "", c->server.name, rate.median, rate.min, rate.max, cpu.median, cpu.min, cpu.max,
-               summarize(c->busy, plan.rounds).median);
+               i ? "," : "", c->server.name, rate.median, rate.min, rate.max, cpu.median, cpu.min,
+               cpu.max, summarize(c->busy, plan.rounds).median);
         if (i) {
             rate = ratio(c->rate, candidate[0].rate);
             cpu = ratio(c->cpu, candidate[0].cpu);

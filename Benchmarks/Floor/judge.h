@@ -41,7 +41,7 @@ static inline uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-// CPU time of all threads of a process in ns, also of those that have ended: the scheduler's own sum.
+// CPU time of all threads of a process in ns, the ended ones included: the scheduler's own sum.
 static inline uint64_t process_cpu(const Server *s) {
     struct timespec t;
     clockid_t clock;

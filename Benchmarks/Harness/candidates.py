@@ -1,6 +1,7 @@
 """The servers that are compared: where they are, how they start, and that they end."""
 
 import itertools
+import os
 import socket
 import subprocess
 import tempfile
@@ -12,7 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FLOOR = ROOT / "Benchmarks/Floor/bin"
 PEERS = ROOT / "Benchmarks/Peers"
-ENGINE = ROOT / "Examples/EchoServer/.build/release/echo-server"
+# Another build can take its place: a change before it is committed, or an older commit.
+ENGINE = Path(os.environ.get("ECHO_SERVER")
+              or ROOT / "Examples/EchoServer/.build/release/echo-server")
 HOLDER = ROOT / "Benchmarks/.build/release/engine-hold"
 SERVER_CPU, CLIENT_CPU = 0, 1
 # A server that outlives its harness ends by itself.
@@ -92,7 +95,8 @@ def running(candidate):
     """A fresh server that accepts; it has ended afterwards."""
     port = free_port()
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(candidate.command(port), stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(candidate.command(port), stdout=subprocess.DEVNULL,
+                                   stderr=errors)
         try:
             deadline = time.monotonic() + 10
             while not accepts(port):

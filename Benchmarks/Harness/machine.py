@@ -20,6 +20,18 @@ def first_line(text):
     return text.splitlines()[0] if text else ""
 
 
+def busy_share(seconds=2):
+    """Of all processors' time just now; a load average still contains the build before."""
+    def ticks():
+        with open("/proc/stat") as file:
+            values = [int(word) for word in file.readline().split()[1:9]]
+        return sum(values), values[3] + values[4]
+    total, idle = ticks()
+    time.sleep(seconds)
+    total_after, idle_after = ticks()
+    return 1 - (idle_after - idle) / max(total_after - total, 1)
+
+
 def value_in(path, name):
     with open(path) as file:
         for line in file:
@@ -58,6 +70,7 @@ def facts(command):
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "descriptor_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "load_average_before": list(os.getloadavg()),
+        "busy_share_before": busy_share(),
         "versions": {name: version for name, version in versions.items() if version},
     }
 
@@ -65,9 +78,9 @@ def facts(command):
 def warnings(facts):
     """What spoils the figures, in plain words."""
     found = []
-    if facts["load_average_before"][0] > 0.3 * facts["processors"]:
-        found.append("other programs kept the machine busy before the start: a load average of "
-                     f"{facts['load_average_before'][0]:.2f}")
+    if facts["busy_share_before"] > 0.05:
+        found.append(f"other programs kept {facts['busy_share_before']:.0%} of the machine busy just "
+                     "before the start")
     if facts["processors"] < 2:
         found.append("server and client shared one processor")
     if facts["uncommitted_changes"]:

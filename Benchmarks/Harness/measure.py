@@ -16,7 +16,8 @@ def say(text):
 def output(command, who):
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if result.returncode != 0:
-        raise Failed(f"{who}: {result.stderr.strip().splitlines()[-1] if result.stderr else result}")
+        reason = result.stderr.strip().splitlines() or [f"ended with {result.returncode}"]
+        raise Failed(f"{who}: {reason[-1]}")
     return json.loads(result.stdout)
 
 
@@ -43,7 +44,7 @@ def in_turns(items, rounds):
 
 
 def echo(candidates, connections, rounds, slice_ms, message=64):
-    """All servers stay up and connected and take turns; samples per candidate, a value per round."""
+    """All servers stay up and connected and take turns; per candidate, a value for each round."""
     say(f"echo, {connections} connections, {rounds} rounds")
     before = tcp_sockets()
     with all_running(candidates) as servers:
@@ -53,7 +54,8 @@ def echo(candidates, connections, rounds, slice_ms, message=64):
              *(server.name for server in servers)], "echo_load")
     settle(before)
     return {
-        row["name"]: {"echoes_per_second": row["rate_samples"], "cpu_us_per_echo": row["cpu_samples"],
+        row["name"]: {"echoes_per_second": row["rate_samples"],
+                      "cpu_us_per_echo": row["cpu_samples"],
                       "client_cpu_share": row["client_cpu_share"]}
         for row in answer["candidates"]
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ours against the floor and the peers, on the same jobs, in turns: the command behind `make bench-peers`."""
+"""Ours against the floor and the peers on the same jobs, in turns: for `make bench-peers`."""
 
 import argparse
 import json
@@ -10,23 +10,25 @@ import machine
 import measure
 import tables
 from candidates import ENGINES, FLOORS, HOLDER, OTHERS, ROOT, Failed
+from samples import ROUNDS_FOR_INTERVAL
 
 PAGE = """# Ours against the floor and the peers
 
 {facts}
 
-{warnings}Every server runs on processor {server}, the client on processor {client}; messages of 64 B. Beneath each
-median stands the ratio to the first column within a round, with the 95 % interval of its median, or
-the spread (smallest..largest). The second column is the floor against itself: what differs by no more
-than that is noise. How each server was built and tuned: [Benchmarks/README.md](../README.md).
+{warnings}Every server runs on processor {server}, the client on processor {client}; 64 B messages.
+Beneath each median stands the ratio to the first column within a round, or the spread. Brackets are
+95 % intervals, parentheses smallest..largest. The second column is the floor against itself: what
+differs by no more than that is noise. How each server was built and tuned:
+[Benchmarks/README.md](../README.md).
 
 {comparison}
 
-Connecting: a fresh server for each round, {connect_rounds} rounds. Bytes are the slope between a ninth of
-the connections and all of them; kernel bytes are the server's end of the connection alone. Echoing:
-one request outstanding per connection, all servers up and connected and in turns of {slice} ms. The
-client's own CPU use, without softirq time: {shares}. Near 100 % the echoes/s are the client's, and only
-the CPU per echo ranks the servers.
+Connecting: a fresh server for each round, {connect_rounds} rounds. Bytes are the slope between a
+ninth of the connections and all of them; kernel bytes are the server's end of a connection alone.
+Echoing: one request outstanding per connection, all servers up and connected, turns of {slice} ms.
+The client's own CPU use, without softirq time: {shares}. Near 100 % the echoes/s are the client's,
+and only the CPU per echo ranks the servers.
 
 ## The engine against the C program on the same kernel interface
 
@@ -34,8 +36,8 @@ the CPU per echo ranks the servers.
 
 ## Clients that hold connections
 
-Seconds until a fresh client has opened {hold_connections:,} connections to the C epoll server; the C client is a
-loop of blocking connects.
+A fresh client opens {hold_connections:,} connections to the C epoll server. The C client
+is a loop of blocking connects; the others have 256 in flight.
 
 {holders}
 """
@@ -57,13 +59,15 @@ def main():
 
     needed = [candidate for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed or not HOLDER.exists():
-        raise Failed("not built: " + ", ".join(c.title for c in needed) + ": run `make bench-peers`")
+        names = [candidate.title for candidate in needed] or ["engine-hold"]
+        raise Failed(f"not built: {', '.join(names)}: run it by `make bench-peers`")
     missing = [candidate for candidate in OTHERS if not candidate.is_installed]
     for candidate in missing:
         measure.say(f"{candidate.title} is not installed, so its column stays empty")
     candidates = [c for c in FLOORS + ENGINES + OTHERS if c not in missing]
 
-    facts = machine.facts("make bench-peers" + (" PLAN=" + path.stem if path.stem != "full" else ""))
+    plan_option = "" if path.stem == "full" else f" PLAN={path.stem}"
+    facts = machine.facts("make bench-peers" + plan_option)
     result = {
         "schema": 1, "facts": facts, "warnings": machine.warnings(facts), "plan": plan,
         "not_installed": [candidate.title for candidate in missing],
@@ -73,8 +77,12 @@ def main():
     }
     slow = sum(sum(samples["slow_connects"]) for samples in result["connect"].values())
     if slow:
-        result["warnings"].append(f"{slow:.0f} connects took more than 100 ms: they were lost and sent "
-                                  "again, or the machine stood still")
+        result["warnings"].append(f"{slow:.0f} connects took more than 100 ms: they were lost and "
+                                  "sent again, or the machine stood still")
+    rounds = min(part["rounds"] for part in [plan["connect"], plan["hold"], *plan["echo"]])
+    if rounds < ROUNDS_FOR_INTERVAL:
+        result["warnings"].append(f"{rounds} rounds are a smoke run: an interval wants "
+                                  f"{ROUNDS_FOR_INTERVAL}, a verdict more")
     page = PAGE.format(
         facts=tables.fact_lines(facts), server=measure.SERVER_CPU, client=measure.CLIENT_CPU,
         warnings="".join(f"**Warning:** {text}.\n\n" for text in result["warnings"]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The engine against the stored baseline, by ratios to the floor, so that it holds on another machine.
+"""The engine against a stored baseline, by ratios to the floor: it holds on another machine.
 
 The commands behind `make bench-regression` and `make bench-baseline`. Exit codes: 0 no confirmed
 regression, 98 a confirmed one, 1 anything else.
@@ -35,7 +35,12 @@ REGRESSION = 98
 
 def relative(samples, candidate, key):
     values = samples[candidate.key][key]
-    return values if key in ABSOLUTE else ratios(values, samples[candidate.floor][key])
+    if key in ABSOLUTE:
+        return [max(value, 1.0) for value in values]
+    if min(samples[candidate.floor][key]) <= 0:
+        raise Failed(f"{TITLES[key]}: other programs freed more than the connections took: the "
+                     "machine is too busy to measure on")
+    return ratios(values, samples[candidate.floor][key])
 
 
 def measured(plan, factor=1):
@@ -98,32 +103,34 @@ def markdown(rows):
     for name, old, new, word, (middle, low, high), tolerance in rows:
         job, candidate, key = name.split("/")
         digits = 0 if key in ABSOLUTE else 3
-        lines.append([f"{job}, {candidate}: {TITLES[key]}", f"{old:.{digits}f}", f"{new:.{digits}f}",
+        lines.append([f"{job}, {candidate}: {TITLES[key]}", f"{old:.{digits}f}",
+                      f"{new:.{digits}f}",
                       f"{middle - 1:+.1%} [{low - 1:+.1%}, {high - 1:+.1%}]", f"{tolerance:.0%}",
                       f"**{word}**" if word == "regression" else word])
-    return table(["ratio to the floor", "baseline", "now", "worse by [95 %]", "tolerance", "verdict"],
-                 lines)
+    return table(["ratio to the floor", "baseline", "now", "worse by [95 %]", "tolerance",
+                  "verdict"], lines)
 
 
-def store(plan):
+def store(plan, path):
     facts = machine.facts("make bench-baseline")
     samples = measured(plan)
-    BASELINE.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rounded = {name: [[float(f"{value:.5g}") for value in start] for start in starts]
                for name, starts in samples.items()}
     # A metric a line: a change of the baseline can be read in a diff.
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(starts)}" for name, starts in rounded.items())
-    BASELINE.write_text(f'{{"schema": 1,\n "facts": {json.dumps(facts)},\n "warnings": '
-                        f'{json.dumps(machine.warnings(facts))},\n "samples": {{\n{lines}\n }}}}\n')
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(starts)}"
+                       for name, starts in rounded.items())
+    path.write_text(f'{{"schema": 1,\n "facts": {json.dumps(facts)},\n "warnings": '
+                    f'{json.dumps(machine.warnings(facts))},\n "samples": {{\n{lines}\n }}}}\n')
     print(table(["ratio to the floor", "median", "95 % interval"], [
         [name, f"{median(flat(starts)):.3f}", "[{:.3f}, {:.3f}]".format(*interval(flat(starts)))]
         for name, starts in rounded.items()]))
-    measure.say(f"written: {BASELINE}")
+    measure.say(f"written: {path}")
 
 
-def compare(plan):
+def compare(plan, path):
     try:
-        stored = json.loads(BASELINE.read_text())
+        stored = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise Failed(f"no baseline to compare with: {error}: run `make bench-baseline`") from error
     facts = machine.facts("make bench-regression")
@@ -140,8 +147,8 @@ def compare(plan):
     print(markdown(rows))
     confirmed = [row[0] for row in rows if row[3] == "regression"]
     unknown = sum(row[3] == "cannot tell" for row in rows)
-    print(f"\nCommit {facts['commit']} against {stored['facts']['commit']}: {len(confirmed)} confirmed "
-          f"regressions, {unknown} of {len(rows)} cannot be told with these rounds.")
+    print(f"\nCommit {facts['commit']} against {stored['facts']['commit']}: {len(confirmed)} "
+          f"confirmed regressions, {unknown} of {len(rows)} cannot be told with these rounds.")
     return REGRESSION if confirmed else 0
 
 
@@ -149,6 +156,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", action="store_true", help="measure and store a new baseline")
     parser.add_argument("--plan", type=Path, default=PLAN, help="rounds, starts and tolerances")
+    parser.add_argument("--baseline", type=Path, default=BASELINE, help="the stored ratios")
     arguments = parser.parse_args()
     try:
         plan = json.loads(arguments.plan.read_text())
@@ -157,7 +165,7 @@ def main():
     needed = [candidate.title for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed:
         raise Failed("not built: " + ", ".join(needed) + ": run it by `make bench-regression`")
-    return store(plan) if arguments.store else compare(plan)
+    return (store if arguments.store else compare)(plan, arguments.baseline)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Medians, intervals and tests of samples, in plain Python: a machine that measures needs no scipy."""
+"""Medians, intervals and tests of samples, in plain Python: who measures needs no scipy."""
 
 import math
 import random
 from statistics import median
 
 RESAMPLES = 2000
+# Fewer throws than six cannot all be heads with a probability below 2.5 %.
+ROUNDS_FOR_INTERVAL = 6
 
 
 def interval(values):
@@ -31,7 +33,7 @@ def ratios(values, reference):
 
 
 def mann_whitney(smaller, larger):
-    """The one-sided p-value of: `larger` is not larger. Normal approximation, corrected for ties."""
+    """The one-sided p-value of: `larger` is not larger; a normal approximation that knows ties."""
     n, m = len(smaller), len(larger)
     if n < 8 or m < 8:
         raise ValueError(f"the approximation wants 8 samples of each, there are {n} and {m}")

@@ -3,7 +3,7 @@
 from statistics import median
 
 from candidates import ENGINES, FLOORS, OTHERS, REFERENCE
-from samples import interval, ratios
+from samples import ROUNDS_FOR_INTERVAL, interval, ratios
 
 # Key of the samples, title of the row, digits after the point, and whether a ratio says anything.
 CONNECT_ROWS = [
@@ -30,15 +30,18 @@ def number(value, digits):
 
 
 def ratio(values, reference):
+    """The median ratio with its 95 % interval, or, with too few rounds, its spread."""
     within = ratios(values, reference)
-    low, high = interval(within)
-    return f"×{median(within):.2f} [{low:.2f}, {high:.2f}]"
+    text = f"×{median(within):.2f}"
+    if len(within) >= ROUNDS_FOR_INTERVAL:
+        return text + " [{:.2f}, {:.2f}]".format(*interval(within))
+    return text + (f" ({min(within):.2f}..{max(within):.2f})" if len(within) > 1 else "")
 
 
 def cell(values, reference, digits, has_ratio):
     """The median, and beneath it the ratio to the floor or, for the floor itself, the spread."""
     text = number(median(values), digits)
-    if has_ratio and reference is not None and all(reference):
+    if has_ratio and reference is not None and min(reference) > 0:
         return f"{text}<br>{ratio(values, reference)}"
     low, high = number(min(values), digits), number(max(values), digits)
     return text if low == high else f"{text}<br>({low}..{high})"
@@ -109,6 +112,7 @@ def fact_lines(facts):
         f"- commit {facts['commit']}{changed}, {facts['date']}",
         f"- {facts['processors']} x {facts['processor']}, {gib:.1f} GiB, Linux {facts['kernel']}, "
         f"descriptor limit {facts['descriptor_limit']:,}",
-        f"- load average before: {load}",
+        f"- load average before: {load} (the build included); just before the start "
+        f"{facts['busy_share_before']:.0%} of the processors were busy",
         "- " + "; ".join(f"{name}: {text}" for name, text in facts["versions"].items()),
     ])

@@ -1,4 +1,4 @@
-"""The harness without a server: statistics against scipy, verdicts and tables on made-up samples."""
+"""The harness without a server: statistics against scipy, verdicts and tables of literals."""
 
 import random
 import unittest
@@ -26,7 +26,8 @@ class Statistics(unittest.TestCase):
         for case in range(200):
             digits = source.choice([0, 1, 6])
             old = [round(source.gauss(10, 2), digits) for _ in range(source.randint(8, 30))]
-            new = [round(source.gauss(10 + case % 3, 2), digits) for _ in range(source.randint(8, 30))]
+            new = [round(source.gauss(10 + case % 3, 2), digits)
+                   for _ in range(source.randint(8, 30))]
             expected = scipy.stats.mannwhitneyu(
                 new, old, alternative="greater", method="asymptotic").pvalue
             self.assertAlmostEqual(samples.mann_whitney(old, new), expected, places=10)
@@ -92,12 +93,13 @@ class Verdicts(unittest.TestCase):
 
     def test_a_metric_that_is_no_longer_measured_is_an_error(self):
         with self.assertRaises(regression.Failed):
-            regression.judge({"echo 1/uring/cpu_us_per_echo": [[1.0]]}, {}, {"cpu_us_per_echo": 0.1})
+            regression.judge(
+                {"echo 1/uring/cpu_us_per_echo": [[1.0]]}, {}, {"cpu_us_per_echo": 0.1})
 
 
 class Tables(unittest.TestCase):
     def setUp(self):
-        connect = {key: [1000.0, 1100.0, 900.0] for key, *_ in tables.CONNECT_ROWS}
+        connect = {key: [1000.0, 1100.0, 900.0] * 2 for key, *_ in tables.CONNECT_ROWS}
         echo = {"echoes_per_second": [100.0, 110.0], "cpu_us_per_echo": [5.0, 5.5],
                 "client_cpu_share": 0.9}
         keys = [candidate.key for candidate in FLOORS + ENGINES + OTHERS if candidate.key != "go"]
@@ -123,7 +125,12 @@ class Tables(unittest.TestCase):
         self.assertIn("1,000<br>×1.00 [1.00, 1.00]", line)
 
     def test_a_client_is_compared_with_the_first(self):
-        self.assertIn("×0.50 [0.50, 0.50]", tables.holders(self.result).splitlines()[-1])
+        self.assertIn("×0.50", tables.holders(self.result).splitlines()[-1])
+
+    def test_fewer_than_six_rounds_have_a_spread_and_no_interval(self):
+        self.assertEqual(tables.ratio([1.0, 3.0], [1.0, 2.0]), "×1.25 (1.00..1.50)")
+        self.assertEqual(tables.ratio([3.0], [2.0]), "×1.50")
+        self.assertEqual(tables.ratio([1.0] * 6, [1.0] * 6), "×1.00 [1.00, 1.00]")
 
 
 if __name__ == "__main__":
