@@ -4,6 +4,10 @@ SWIFT ?= swift
 CONNS ?= 500000
 BACKEND ?= uring
 TOOL := .build/release/uring-bench
+# Without what the packages below Benchmarks and Examples have built and fetched.
+SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
+    Examples/EchoServer/Sources Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/Holder \
+    Benchmarks/Peers/SwiftNIO/Package.swift Benchmarks/Peers/SwiftNIO/Sources
 
 .PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke \
     peers bench-peers bench-scale bench-regression bench-baseline bench-micro bench-tests clean
@@ -45,10 +49,10 @@ setup-tests: setup
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Examples
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Examples
+	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
 # C programs that do one thing as fast as we know how: what the engine is measured against.
 floor: setup
@@ -72,9 +76,9 @@ bench-peers: floor example peers
 	$(SWIFT) build -c release --package-path Benchmarks --product engine-hold
 	Benchmarks/Harness/peers.py --plan Benchmarks/Plans/$(or $(PLAN),full).json $(PEERS_OPTIONS)
 
-# The ramp to 500,000 connections against the C floor.
+# The ramp to 500,000 connections against the C floor: Benchmarks/Results/scale.md.
 bench-scale: build floor
-	Benchmarks/ramp-ratio.sh $(TOOL)
+	Benchmarks/Harness/scale.py
 
 # What CI calls: ratios to the floor against Benchmarks/Baselines/ratios.json; exit code 98 for a
 # confirmed regression. `bench-baseline` stores them anew.

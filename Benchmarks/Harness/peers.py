@@ -2,10 +2,8 @@
 """Ours against the floor and the peers on the same jobs, in turns: for `make bench-peers`."""
 
 import argparse
-import json
-import sys
-from pathlib import Path
 
+import files
 import machine
 import measure
 import tables
@@ -45,17 +43,12 @@ is a loop of blocking connects; the others have 256 in flight.
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plan", type=Path, default=ROOT / "Benchmarks/Plans/full.json",
-                        help="rounds and numbers of connections (Benchmarks/Plans/*.json)")
+    files.add_plan(parser, "full")
+    files.add_output(parser, "peers")
     parser.add_argument("--quick", action="store_true", help="the plan quick.json: a smoke run")
-    parser.add_argument("--output", type=Path, default=ROOT / "Benchmarks/Results/peers",
-                        metavar="PATH", help="writes PATH.md and PATH.json")
     arguments = parser.parse_args()
     path = ROOT / "Benchmarks/Plans/quick.json" if arguments.quick else arguments.plan
-    try:
-        plan = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise Failed(f"the plan {path} cannot be read: {error}") from error
+    plan = files.read_plan(path)
 
     needed = [candidate for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed or not HOLDER.exists():
@@ -85,21 +78,13 @@ def main():
                                   f"{ROUNDS_FOR_INTERVAL}, a verdict more")
     page = PAGE.format(
         facts=tables.fact_lines(facts), server=measure.SERVER_CPU, client=measure.CLIENT_CPU,
-        warnings="".join(f"**Warning:** {text}.\n\n" for text in result["warnings"]),
+        warnings=files.warning_lines(result["warnings"]),
         comparison=tables.comparison(result), own_floor=tables.own_floor(result),
         holders=tables.holders(result), shares=tables.client_shares(result),
         connect_rounds=plan["connect"]["rounds"], slice=plan["echo"][0]["slice_ms"],
         hold_connections=plan["hold"]["connections"])
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.with_suffix(".md").write_text(page)
-    arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    print(page)
-    measure.say(f"written: {arguments.output.with_suffix('.md')} and .json")
+    files.publish(arguments.output, page, result)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failure:
-        print(f"bench-peers: {failure}", file=sys.stderr)
-        sys.exit(1)
+    files.run("bench-peers", main)

@@ -7,10 +7,10 @@ regression, 98 a confirmed one, 1 anything else.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from statistics import median
 
+import files
 import machine
 import measure
 from candidates import ENGINES, FLOORS, ROOT, Failed
@@ -18,7 +18,6 @@ from samples import flat, interval, ratios, verdict
 from tables import table
 
 BASELINE = ROOT / "Benchmarks/Baselines/ratios.json"
-PLAN = ROOT / "Benchmarks/Plans/regression.json"
 LARGER_IS_BETTER = {"connects_per_second", "echoes_per_second"}
 # The floor keeps almost nothing per connection, and bytes are the same on every machine.
 ABSOLUTE = {"user_bytes_silent"}
@@ -155,13 +154,10 @@ def compare(plan, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", action="store_true", help="measure and store a new baseline")
-    parser.add_argument("--plan", type=Path, default=PLAN, help="rounds, starts and tolerances")
+    files.add_plan(parser, "regression")
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="the stored ratios")
     arguments = parser.parse_args()
-    try:
-        plan = json.loads(arguments.plan.read_text())
-    except (OSError, ValueError) as error:
-        raise Failed(f"the plan {arguments.plan} cannot be read: {error}") from error
+    plan = files.read_plan(arguments.plan)
     needed = [candidate.title for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed:
         raise Failed("not built: " + ", ".join(needed) + ": run it by `make bench-regression`")
@@ -169,8 +165,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except Failed as failure:
-        print(f"bench-regression: {failure}", file=sys.stderr)
-        sys.exit(1)
+    files.run("bench-regression", main)
