@@ -146,7 +146,8 @@ static unsigned read_caches(Cache *caches) {
 }
 
 static void read_memory(Memory *m) {
-    static const char *const user[] = {"Pss", NULL};
+    // Without files: pages of libraries count by how many other programs have them just now.
+    static const char *const user[] = {"Pss_Anon", "Pss_Shmem", NULL};
     static const char *const tables[] = {"VmPTE", NULL};
     static const char *const threads[] = {"Threads", NULL};
     static const char *const slab[] = {"Slab", NULL};

@@ -1,5 +1,6 @@
 """What a result must say about where it comes from."""
 
+import json
 import os
 import platform
 import resource
@@ -41,7 +42,6 @@ def value_in(path, name):
 
 
 def package_version(resolved, identity):
-    import json
     try:
         pins = json.loads(resolved.read_text())["pins"]
         return next(pin["state"]["version"] for pin in pins if pin["identity"] == identity)
@@ -62,7 +62,9 @@ def facts(command):
     return {
         "command": command,
         "commit": said_by("git", "rev-parse", "--short=10", "HEAD"),
-        "uncommitted_changes": bool(said_by("git", "status", "--porcelain")),
+        # What the commands themselves write is no change of what they measure.
+        "uncommitted_changes": bool(said_by("git", "status", "--porcelain", "--", ".",
+                                            ":!Benchmarks/Results", ":!Benchmarks/Baselines")),
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "kernel": platform.release(),
         "processor": value_in("/proc/cpuinfo", "model name"),

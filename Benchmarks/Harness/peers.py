@@ -22,7 +22,7 @@ differs by no more than that is noise. How each server was built and tuned:
 
 {comparison}
 
-Connecting: a fresh server for each round, {connect_rounds} rounds. Bytes are the slope between a
+Connecting: a fresh server for each round, rounds: {connect_rounds}. Bytes are the slope between a
 ninth of the connections and all of them; kernel bytes are the server's end of a connection alone.
 Echoing: one request outstanding per connection, all servers up and connected, turns of {slice} ms.
 The client's own CPU use, without softirq time: {shares}. Near 100 % the echoes/s are the client's,
@@ -74,7 +74,7 @@ def main():
                                   "sent again, or the machine stood still")
     rounds = min(part["rounds"] for part in [plan["connect"], plan["hold"], *plan["echo"]])
     if rounds < ROUNDS_FOR_INTERVAL:
-        result["warnings"].append(f"{rounds} rounds are a smoke run: an interval wants "
+        result["warnings"].append(f"a smoke run, the fewest rounds are {rounds}: an interval wants "
                                   f"{ROUNDS_FOR_INTERVAL}, a verdict more")
     page = PAGE.format(
         facts=tables.fact_lines(facts), server=measure.SERVER_CPU, client=measure.CLIENT_CPU,

@@ -25,8 +25,8 @@ PAGE = """# The ramp to {connections:,} connections
 
 {facts}
 
-{warnings}One server and one client process with two threads each, on io_uring; in turns, {rounds} rounds after one
-of each that does not count.
+{warnings}One server and one client process with two threads each, on io_uring; in turns, after one
+run of each that does not count. Rounds: {rounds}.
 
 {table}
 """

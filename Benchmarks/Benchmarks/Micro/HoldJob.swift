@@ -84,19 +84,21 @@ struct HoldJob {
 }
 
 enum ProcessMemory {
-    /// This process's share of the memory that it has mapped (PSS).
+    /// This process's share of memory that is no file's (PSS): pages of libraries count by how many
+    /// other programs have them just now.
     static func proportionalByteCount() -> Int {
         guard let file = fopen("/proc/self/smaps_rollup", "r") else {
             preconditionFailure("/proc/self/smaps_rollup: errno \(errno)")
         }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
+        var kibibytes: [Int] = []
         while fgets(&line, CInt(line.count), file) != nil {
             let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self)
-            guard text.hasPrefix("Pss:") else { continue }
-            let kibibytes = text.split { !$0.isNumber }.first.flatMap { Int($0) }
-            return (kibibytes ?? 0) * 1_024
+            guard text.hasPrefix("Pss_Anon:") || text.hasPrefix("Pss_Shmem:") else { continue }
+            kibibytes += text.split { !$0.isNumber }.prefix(1).compactMap { Int($0) }
         }
-        preconditionFailure("no Pss in /proc/self/smaps_rollup")
+        precondition(kibibytes.count == 2, "/proc/self/smaps_rollup wants Linux 5.3 or newer")
+        return kibibytes.reduce(0, +) * 1_024
     }
 }
