@@ -81,8 +81,8 @@ def warnings(facts):
     """What spoils the figures, in plain words."""
     found = []
     if facts["busy_share_before"] > 0.05:
-        found.append(f"other programs kept {facts['busy_share_before']:.0%} of the machine busy just "
-                     "before the start")
+        found.append(f"other programs kept {facts['busy_share_before']:.0%} of the machine busy "
+                     "just before the start")
     if facts["processors"] < 2:
         found.append("server and client shared one processor")
     if facts["uncommitted_changes"]:

@@ -22,7 +22,7 @@ differs by no more than that is noise. How each server was built and tuned:
 
 {comparison}
 
-Connecting: a fresh server for each round, rounds: {connect_rounds}. Bytes are the slope between a
+Connecting: a fresh server for each round ({connect_rounds} in all). Bytes are the slope between a
 ninth of the connections and all of them; kernel bytes are the server's end of a connection alone.
 Echoing: one request outstanding per connection, all servers up and connected, turns of {slice} ms.
 The client's own CPU use, without softirq time: {shares}. Near 100 % the echoes/s are the client's,

@@ -14,7 +14,7 @@ import files
 import machine
 import measure
 from candidates import ENGINES, FLOORS, ROOT, Failed
-from samples import flat, interval, ratios, verdict
+from samples import FEWEST, flat, interval, ratios, verdict
 from tables import table
 
 BASELINE = ROOT / "Benchmarks/Baselines/ratios.json"
@@ -158,6 +158,10 @@ def main():
     parser.add_argument("--baseline", type=Path, default=BASELINE, help="the stored ratios")
     arguments = parser.parse_args()
     plan = files.read_plan(arguments.plan)
+    if plan["connect"]["rounds"] < FEWEST or any(
+            plan["starts"] * part["rounds"] < FEWEST for part in plan["echo"]):
+        raise Failed(f"the plan {arguments.plan} has fewer than {FEWEST} samples of a job: raise "
+                     "its rounds or starts")
     needed = [candidate.title for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed:
         raise Failed("not built: " + ", ".join(needed) + ": run it by `make bench-regression`")

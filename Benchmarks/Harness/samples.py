@@ -7,6 +7,8 @@ from statistics import median
 RESAMPLES = 2000
 # Fewer throws than six cannot all be heads with a probability below 2.5 %.
 ROUNDS_FOR_INTERVAL = 6
+# Samples of each side that the test's normal approximation wants.
+FEWEST = 8
 
 
 def interval(values):
@@ -35,8 +37,8 @@ def ratios(values, reference):
 def mann_whitney(smaller, larger):
     """The one-sided p-value of: `larger` is not larger; a normal approximation that knows ties."""
     n, m = len(smaller), len(larger)
-    if n < 8 or m < 8:
-        raise ValueError(f"the approximation wants 8 samples of each, there are {n} and {m}")
+    if n < FEWEST or m < FEWEST:
+        raise ValueError(f"the approximation wants {FEWEST} of each, there are {n} and {m}")
     pooled = sorted([(value, 0) for value in smaller] + [(value, 1) for value in larger])
     rank_sum, ties, at = 0.0, 0, 0
     while at < len(pooled):

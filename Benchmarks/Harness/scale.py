@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The ramp to half a million connections: the tool against Floor/connect_uring, in turns.
 
-The command behind `make bench-scale`. Both hold the connections in one server and one client process
-with two threads each, on io_uring with direct descriptors.
+The command behind `make bench-scale`. Both hold the connections in one server and one client
+process with two threads each, on io_uring with direct descriptors.
 """
 
 import argparse
@@ -33,7 +33,7 @@ run of each that does not count. Rounds: {rounds}.
 
 
 def rest(before):
-    """The kernel frees the rings of a process that has ended for seconds; who begins then is slow."""
+    """The kernel frees a dead process's rings for seconds; who begins meanwhile is slowed down."""
     deadline = time.monotonic() + 60
     while measure.tcp_sockets() > before + 1000 and time.monotonic() < deadline:
         time.sleep(0.5)
