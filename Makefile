@@ -71,10 +71,11 @@ smoke: build
 peers:
 	$(MAKE) -C Benchmarks/Peers
 
-# Ours against floor and peers, in turns: Benchmarks/Results/peers.md. PLAN=quick for a smoke run.
+# Ours against floor and peers, in turns: Benchmarks/Results/peers.md. PLAN=quick for a smoke run,
+# which is written to out/.
 bench-peers: floor example peers
 	$(SWIFT) build -c release --package-path Benchmarks --product engine-hold
-	Benchmarks/Harness/peers.py --plan Benchmarks/Plans/$(or $(PLAN),full).json $(PEERS_OPTIONS)
+	Benchmarks/Harness/peers.py $(if $(PLAN),--plan $(CURDIR)/Benchmarks/Plans/$(PLAN).json)
 
 # The ramp to 500,000 connections against the C floor: Benchmarks/Results/scale.md.
 bench-scale: build floor

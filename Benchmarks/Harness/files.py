@@ -14,8 +14,18 @@ def add_plan(parser, name):
 
 
 def add_output(parser, name):
-    parser.add_argument("--output", type=Path, default=ROOT / f"Benchmarks/Results/{name}",
-                        metavar="PATH", help="writes PATH.md and PATH.json")
+    parser.add_argument("--output", type=Path, metavar="PATH",
+                        help=f"writes PATH.md and PATH.json (Benchmarks/Results/{name}; of another "
+                        f"than the usual plan out/{name}-PLAN)")
+
+
+def output(arguments, parser, name):
+    """What is published comes from the usual plan only; a smoke run must not take its place."""
+    if arguments.output:
+        return arguments.output
+    if arguments.plan == parser.get_default("plan"):
+        return ROOT / "Benchmarks/Results" / name
+    return ROOT / "out" / f"{name}-{arguments.plan.stem}"
 
 
 def read_plan(path):

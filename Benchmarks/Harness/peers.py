@@ -45,10 +45,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     files.add_plan(parser, "full")
     files.add_output(parser, "peers")
-    parser.add_argument("--quick", action="store_true", help="the plan quick.json: a smoke run")
+    parser.add_argument("--quick", action="store_const", const=ROOT / "Benchmarks/Plans/quick.json",
+                        dest="plan", help="the plan quick.json: a smoke run")
     arguments = parser.parse_args()
-    path = ROOT / "Benchmarks/Plans/quick.json" if arguments.quick else arguments.plan
-    plan = files.read_plan(path)
+    plan = files.read_plan(arguments.plan)
 
     needed = [candidate for candidate in FLOORS + ENGINES if not candidate.is_installed]
     if needed or not HOLDER.exists():
@@ -59,7 +59,8 @@ def main():
         measure.say(f"{candidate.title} is not installed, so its column stays empty")
     candidates = [c for c in FLOORS + ENGINES + OTHERS if c not in missing]
 
-    plan_option = "" if path.stem == "full" else f" PLAN={path.stem}"
+    name = arguments.plan.stem
+    plan_option = "" if name == "full" else f" PLAN={name}"
     facts = machine.facts("make bench-peers" + plan_option)
     result = {
         "schema": 1, "facts": facts, "warnings": machine.warnings(facts), "plan": plan,
@@ -83,7 +84,7 @@ def main():
         holders=tables.holders(result), shares=tables.client_shares(result),
         connect_rounds=plan["connect"]["rounds"], slice=plan["echo"][0]["slice_ms"],
         hold_connections=plan["hold"]["connections"])
-    files.publish(arguments.output, page, result)
+    files.publish(files.output(arguments, parser, "peers"), page, result)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def main():
         connections=connections, rounds=rounds, facts=fact_lines(facts),
         warnings=files.warning_lines(warnings),
         table=table(["", "seconds", "spread", "connections/s", "ratio of seconds"], lines))
-    files.publish(arguments.output, page, {
+    files.publish(files.output(arguments, parser, "scale"), page, {
         "schema": 1, "facts": facts, "warnings": warnings, "plan": plan, "seconds": samples})
 
 

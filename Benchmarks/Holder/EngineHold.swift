@@ -18,6 +18,7 @@ final class Outcome: Sendable {
     let startedAt = Atomic<UInt64>(0)
     let openedAt = Atomic<UInt64>(0)
     let failures = Atomic<Int>(0)
+    let lastErrno = Atomic<CInt>(0)
 }
 
 struct Holder: Handler {
@@ -42,7 +43,11 @@ struct Holder: Handler {
         for position in 0..<completions.count {
             switch completions[position] {
             case .connected: opened += 1
-            case .closed: outcome.failures.add(1, ordering: .relaxed)
+            case .closed(_, let reason):
+                if case .failed(let errno) = reason {
+                    outcome.lastErrno.store(errno.code, ordering: .relaxed)
+                }
+                outcome.failures.add(1, ordering: .releasing)
             case .accepted, .received, .sent: break
             }
         }
@@ -108,8 +113,11 @@ struct EngineHold {
         let outcome = Outcome()
         let engine = try Engine(configuration) { _ in Holder(plan, outcome) }
         while outcome.openedAt.load(ordering: .acquiring) == 0 {
-            let failures = outcome.failures.load(ordering: .relaxed)
-            guard failures == 0 else { fail("\(failures) connects failed", code: 1) }
+            guard outcome.failures.load(ordering: .acquiring) == 0 else {
+                let code = outcome.lastErrno.load(ordering: .relaxed)
+                let reason = code == 0 ? "the server ended it" : String(cString: strerror(code))
+                fail("connect: \(reason)", code: 1)
+            }
             usleep(1_000)
         }
         let opened = MonotonicTime(nanoseconds: outcome.openedAt.load(ordering: .acquiring))
