@@ -30,7 +30,7 @@ public struct LatencyHistogram: Sendable {
 
     /// Values above the range count as the highest one. Allocates nothing.
     @inline(__always)
-    mutating func record(_ nanoseconds: UInt64) {
+    public mutating func record(_ nanoseconds: UInt64) {
         histogram.record(min(nanoseconds, LatencyHistogram.highest))
     }
 
@@ -45,7 +45,7 @@ public struct LatencyHistogram: Sendable {
         add(other.sparse)
     }
 
-    mutating func reset() {
+    public mutating func reset() {
         histogram.reset()
     }
 
