@@ -38,7 +38,8 @@ setup:
 # What the tests use besides: tracing, sockets, a firewall's rule. Where it cannot be had, those tests
 # are skipped visibly.
 setup-tests: setup
-	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base; do \
+	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base \
+	    chromium:chromium; do \
 	    command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	test -z "$$missing" || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }
