@@ -43,6 +43,11 @@ let package = Package(
                 "ConnectionBench",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
+            // In the executable itself: the tool stays one file.
+            resources: [
+                .embedInCode("Resources/page.mustache"), .embedInCode("Resources/style.css"),
+                .embedInCode("Resources/script.js"),
+            ],
             swiftSettings: common
         ),
         .executableTarget(
@@ -67,6 +72,7 @@ let package = Package(
         .testTarget(
             name: "BenchReportTests",
             dependencies: ["BenchReport", "ConnectionBench"],
+            exclude: ["Fixtures"],
             swiftSettings: common
         ),
     ]

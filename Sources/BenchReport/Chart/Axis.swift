@@ -1,0 +1,46 @@
+// What an axis shows: its title, its scale, and how its numbers are written.
+
+struct Axis {
+    enum Format {
+        case count, duration, seconds, bytes, percent, processors, microseconds
+
+        /// On the axis, where room is short.
+        func tick(_ value: Double) -> String {
+            switch self {
+            case .count: NumberText.compact(value)
+            case .duration: NumberText.compactDuration(nanoseconds: value)
+            case .seconds: NumberText.withoutZeros(value, places: 2) + " s"
+            case .bytes: NumberText.whole(value) + " B"
+            case .percent: NumberText.withoutZeros(value, places: 1) + " %"
+            case .processors: NumberText.withoutZeros(value, places: 2)
+            case .microseconds: NumberText.withoutZeros(value, places: 2) + " µs"
+            }
+        }
+
+        /// In a sentence.
+        func text(_ value: Double) -> String {
+            switch self {
+            case .count: NumberText.whole(value)
+            case .duration: NumberText.duration(nanoseconds: value)
+            case .seconds: NumberText.decimal(value, places: 2) + " s"
+            case .bytes: NumberText.whole(value) + " B"
+            case .percent: NumberText.oneDecimal(value) + " %"
+            case .processors: NumberText.decimal(value, places: 2)
+            case .microseconds: NumberText.oneDecimal(value) + " µs"
+            }
+        }
+    }
+
+    var title: String
+    var format: Format
+    var kind = Scale.Kind.linear
+    var fit = Scale.Fit.fromZero
+    /// Places of the labels, the last the most important; `nil`: round numbers.
+    var labelled: [Double]?
+    /// Values that the axis reaches in any case.
+    var includes: [Double] = []
+
+    func scale(covering values: [Double]) -> Scale {
+        Scale(kind, covering: values + includes, fit: fit)
+    }
+}

@@ -1,0 +1,132 @@
+// The page in a real browser: Debian's Chromium, without a screen.
+
+import FoundationEssentials
+import Glibc
+import Testing
+
+@testable import BenchReport
+
+@Suite("Report in Chromium", .enabled(if: Chromium.path != nil, "needs chromium"))
+struct BrowserTests {
+    private static func fixture(_ name: String) throws -> ReportInput {
+        let path = Chromium.folder(of: #filePath) + "/Fixtures/\(name)"
+        return try ReportInput(
+            path: path, bytes: [UInt8](try Data(contentsOf: URL(filePath: path))))
+    }
+
+    @Test("a page of real results shows every chart, without an error on the console")
+    func realResults() throws {
+        let inputs = try ["uring.json", "epoll.json", "threads.json", "ports.json"]
+            .map { try Self.fixture($0) }
+        let page = try Chromium.open(Report(inputs, madeBy: "test").html)
+        let charts = [
+            "latency-p50", "latency-p99", "latency-p999", "ramp-rate", "ramp-connections",
+            "processor-0", "processor-1", "processor-2", "memory-0", "memory-1", "memory-2",
+            "ports-cost", "ports-rate",
+        ]
+        try check(page, charts: charts)
+    }
+
+    @Test("a page of one real result shows every chart, without an error on the console")
+    func oneResult() throws {
+        let page = try Chromium.open(
+            Report([try Self.fixture("uring.json")], madeBy: "test").html)
+        try check(page, charts: Made.chartsOfOneRun)
+    }
+
+    @Test("a set of several runs shows its figures side by side, without an error on the console")
+    func set() throws {
+        let set = Made.set(["uring", "epoll", "threads"], runs: 5)
+        let page = try Chromium.open(
+            Report([ReportInput(name: "s.json", .set(set))], madeBy: "test").html)
+        try check(page, charts: ["side-0-p99", "side-0-kernelBytes", "latency-p99", "memory-2"])
+    }
+
+    @Test("the check itself finds an error of a script")
+    func brokenScript() throws {
+        let html = Report([try Self.fixture("uring.json")], madeBy: "test").html
+        let broken = html.replacing("</body>", with: "<script>nothing.here()</script></body>")
+        let page = try Chromium.open(broken)
+        #expect(page.console.contains { $0.contains("nothing is not defined") })
+    }
+
+    /// - Parameter charts: all must be there, each with a drawing that has a size.
+    private func check(_ page: Chromium.Page, charts: [String]) throws {
+        #expect(page.console.isEmpty)
+        for chart in charts { #expect(page.drawn.contains(chart), "\(chart)") }
+        // The script has run: it takes the points' titles and shows its button.
+        #expect(!page.document.contains("<title>p99"))
+        #expect(page.document.contains("Theme: automatic"))
+        #expect(!page.overflows, "wider than a phone")
+    }
+}
+
+/// Opens a page as a user would, from a file, on a screen as narrow as a phone's.
+enum Chromium {
+    struct Page {
+        /// The document as it is after all scripts.
+        var document: String
+        /// Lines that the page has left on the console, errors among them.
+        var console: [String]
+        /// Charts with a visible drawing, as the browser has laid them out.
+        var drawn: Set<String>
+        /// The page is wider than the screen.
+        var overflows: Bool
+    }
+
+    /// `nil`: not installed.
+    static let path: String? = {
+        let known: [String] = [
+            "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+        ]
+        return known.first { access($0, X_OK) == 0 }
+    }()
+
+    static func folder(of path: String) -> String {
+        path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+            .joined(separator: "/")
+    }
+
+    /// Only the browser knows what it shows: it writes that into the document.
+    private static let witness = """
+        <script>
+        addEventListener("load", () => {
+          const drawn = [...document.querySelectorAll("figure[data-chart]")].filter(figure =>
+            [...figure.querySelectorAll("svg")].some(svg => {
+              const box = svg.getBoundingClientRect();
+              return box.width > 100 && box.height > 80 && svg.querySelector(".point, .layer");
+            })).map(figure => figure.dataset.chart);
+          const root = document.documentElement;
+          root.dataset.drawn = drawn.join(" ");
+          root.dataset.overflows = root.scrollWidth > innerWidth;
+        });
+        </script>
+        """
+
+    static func open(_ html: String) throws -> Page {
+        let base = "/tmp/uring-bench-report-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let witnessed = html.replacing("</body>", with: witness + "</body>")
+        try Data(witnessed.utf8).write(to: URL(filePath: base + ".html"))
+        defer {
+            for part in [".html", ".out", ".err"] { unlink(base + part) }
+            _ = try? FileManager.default.removeItem(atPath: base + ".profile")
+        }
+        let browser = try #require(path)
+        let command =
+            "exec timeout 90 \(browser) --headless --no-sandbox --disable-gpu --no-first-run"
+            + " --disable-dev-shm-usage --user-data-dir=\(base).profile --window-size=500,900"
+            + " --enable-logging=stderr --v=0 --virtual-time-budget=5000"
+            + " --dump-dom file://\(base).html > \(base).out 2> \(base).err"
+        let status = system(command)
+        #expect(status == 0, "chromium ended with \(status)")
+        let document = try String(contentsOfFile: base + ".out", encoding: .utf8)
+        let log = try String(contentsOfFile: base + ".err", encoding: .utf8)
+        return Page(
+            document: document,
+            console: log.split(separator: "\n").filter { $0.contains("CONSOLE") }.map(String.init),
+            drawn: Set(
+                (document.values(of: "data-drawn=\"").first ?? "").split(separator: " ")
+                    .map(String.init)),
+            overflows: document.values(of: "data-overflows=\"").first != "false")
+    }
+}
