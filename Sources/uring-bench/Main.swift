@@ -33,7 +33,10 @@ struct UringBench: ParsableCommand {
             not writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
             """,
         version: toolVersion,
-        subcommands: [RunCommand.self, DoctorCommand.self, PortsCommand.self, RestoreCommand.self],
+        subcommands: [
+            RunCommand.self, DoctorCommand.self, PortsCommand.self, ReportCommand.self,
+            RestoreCommand.self,
+        ],
         defaultSubcommand: RunCommand.self)
 }
 
