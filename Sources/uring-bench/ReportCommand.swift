@@ -2,8 +2,6 @@
 
 import ArgumentParser
 import BenchReport
-import ConnectionBench
-import FoundationEssentials
 import Glibc
 
 struct ReportCommand: ParsableCommand {
@@ -11,9 +9,9 @@ struct ReportCommand: ParsableCommand {
         commandName: "report",
         abstract: "Make one self-contained HTML page of results, with charts.",
         discussion: """
-            Takes files that --json of run or ports has written. Several are shown together,
-            in the order given. The page loads nothing and needs no network: it can be sent
-            as it is.
+            Takes files that --json of run or ports has written. Several are shown
+            together, in the order given. The page loads nothing and needs no network:
+            it can be sent as it is.
 
             Exit codes: 0 written, 64 usage or a file that is no result, 74 output not
             writable.
@@ -49,28 +47,34 @@ struct ReportCommand: ParsableCommand {
     }
 
     private static func read(_ path: String) throws -> ReportInput {
-        let bytes: [UInt8]
         do {
-            bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
-        } catch {
-            // What the kernel says of it is more to the point than Foundation's sentence.
-            let reason = String(cString: strerror(code(ofReading: path)))
-            throw Exit.withMessage(
-                "\(path) cannot be read: \(reason); name a file that --json has written", code: 64)
-        }
-        do {
-            return try ReportInput(path: path, bytes: bytes)
-        } catch {
+            return try ReportInput(path: path, bytes: try bytes(of: path))
+        } catch let error as ReportInputError {
             throw Exit.withMessage("\(error)", code: 64)
         }
     }
 
-    private static func code(ofReading path: String) -> CInt {
+    /// Of a file or a pipe, such as /dev/stdin.
+    private static func bytes(of path: String) throws -> [UInt8] {
+        func unreadable() -> ExitCode {
+            let reason = String(cString: strerror(errno))
+            return Exit.withMessage(
+                "\(path) cannot be read: \(reason); name a file that --json has written", code: 64)
+        }
         let fd = open(path, O_RDONLY | O_CLOEXEC)
-        guard fd >= 0 else { return errno }
+        guard fd >= 0 else { throw unreadable() }
         defer { close(fd) }
-        var byte: UInt8 = 0
-        return Glibc.read(fd, &byte, 1) < 0 ? errno : EIO
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(fd, &chunk, chunk.count)
+            if count == 0 { return bytes }
+            if count > 0 {
+                bytes += chunk[..<count]
+            } else if errno != EINTR {
+                throw unreadable()
+            }
+        }
     }
 
     /// `out/run.json` becomes `out/run.html`.

@@ -57,7 +57,11 @@ struct BrowserTests {
         // The script has run: it takes the points' titles and shows its button.
         #expect(!page.document.contains("<title>p99"))
         #expect(page.document.contains("Theme: automatic"))
-        #expect(!page.overflows, "wider than a phone")
+        #expect(page.width == 390, "the screen was to be as wide as a phone's")
+        #expect(!page.overflows, "the page is wider than the screen")
+        #expect(page.tip.contains("connections"), "no value by the keyboard: \(page.tip)")
+        #expect(page.backgrounds.count == 2)
+        #expect(Set(page.backgrounds).count == 2, "light and dark are the same")
     }
 }
 
@@ -70,8 +74,14 @@ enum Chromium {
         var console: [String]
         /// Charts with a visible drawing, as the browser has laid them out.
         var drawn: Set<String>
+        /// Of the screen, in pixels.
+        var width: Int?
         /// The page is wider than the screen.
         var overflows: Bool
+        /// What a press of the arrow key on the first chart told.
+        var tip: String
+        /// Of the page, in the light theme and in the dark one.
+        var backgrounds: [String]
     }
 
     /// `nil`: not installed.
@@ -98,7 +108,18 @@ enum Chromium {
             })).map(figure => figure.dataset.chart);
           const root = document.documentElement;
           root.dataset.drawn = drawn.join(" ");
+          root.dataset.width = innerWidth;
           root.dataset.overflows = root.scrollWidth > innerWidth;
+          const chart = [...document.querySelectorAll("svg[role=img]")]
+            .find(svg => svg.getBoundingClientRect().width > 0);
+          chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+          root.dataset.tip = document.getElementById("tip").textContent;
+          const button = document.getElementById("theme");
+          root.dataset.backgrounds = ["light", "dark"].map(() => {
+            button.click();
+            return getComputedStyle(document.body).backgroundColor.replaceAll(" ", "");
+          }).join(" ");
+          button.click();
         });
         </script>
         """
@@ -114,7 +135,7 @@ enum Chromium {
         let browser = try #require(path)
         let command =
             "exec timeout 90 \(browser) --headless --no-sandbox --disable-gpu --no-first-run"
-            + " --disable-dev-shm-usage --user-data-dir=\(base).profile --window-size=500,900"
+            + " --disable-dev-shm-usage --user-data-dir=\(base).profile --window-size=390,900"
             + " --enable-logging=stderr --v=0 --virtual-time-budget=5000"
             + " --dump-dom file://\(base).html > \(base).out 2> \(base).err"
         let status = system(command)
@@ -127,6 +148,10 @@ enum Chromium {
             drawn: Set(
                 (document.values(of: "data-drawn=\"").first ?? "").split(separator: " ")
                     .map(String.init)),
-            overflows: document.values(of: "data-overflows=\"").first != "false")
+            width: document.values(of: "data-width=\"").first.flatMap { Int($0) },
+            overflows: document.values(of: "data-overflows=\"").first != "false",
+            tip: document.values(of: "data-tip=\"").first ?? "",
+            backgrounds: (document.values(of: "data-backgrounds=\"").first ?? "")
+                .split(separator: " ").map(String.init))
     }
 }

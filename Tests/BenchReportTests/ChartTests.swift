@@ -100,6 +100,43 @@ struct ChartTests {
         #expect(RampCurve(nil).rates(count: 10).isEmpty)
     }
 
+    @Test("what the governor did while connections were closed is not drawn on their making")
+    func governorAfterPeak() {
+        var run = Made.run(.uring, steps: [1_000, 2_000])
+        var late = Made.transition("back within bounds")
+        late.connections = 300
+        late.seconds = 9
+        run.governor = [Made.transition("20 GiB left"), late]
+        #expect(RampSection.whileConnecting(run).map(\.text) == ["20 GiB left"])
+    }
+
+    @Test("a percentile beyond which no request lies is left out")
+    func percentiles() {
+        var run = Made.run(.uring, steps: [1_000])
+        run.steps[0].probe?.latency.count = 999
+        let candidate = Candidate.all(of: [ReportInput(name: "a.json", .run(run))])[0]
+        let points = PercentileChart.points(candidate, at: 1_000)
+        #expect(points.map(\.x) == [2, 10, 100])
+        #expect(points.last?.y == 300_000)
+        #expect(Axis.Format.percentile.tick(1_000) == "99.9 %")
+        #expect(Axis.Format.percentile.tick(2) == "50 %")
+    }
+
+    @Test("the last step has a label where not all have room")
+    func thinnedCategories() {
+        let categories = (1...30).map { "\($0)00k" }
+        let chart = StackChart(
+            title: "t", description: "d", categories: categories, xAxisTitle: "connections",
+            yAxis: Axis(title: "bytes", format: .bytes),
+            layers: [
+                StackChart.Layer(name: "a", style: "k0", values: categories.map { _ in 1.0 })
+            ])
+        let drawing = chart.drawing(id: "x", .narrow)
+        let labels = drawing.components(of: "00k</text>")
+        #expect(labels > 2 && labels < 15)
+        #expect(drawing.contains(">3000k</text>"))
+    }
+
     @Test("a line leaves out what a logarithmic axis cannot show")
     func unshowablePoints() {
         let chart = LineChart(

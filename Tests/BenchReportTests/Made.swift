@@ -6,7 +6,7 @@ import ConnectionEngine
 
 enum Made {
     static let chartsOfOneRun = [
-        "latency", "ramp-rate", "ramp-connections", "processor", "memory",
+        "latency", "latency-percentiles", "ramp-rate", "ramp-connections", "processor", "memory",
     ]
     static let manySteps = [1, 2, 5].flatMap { digit in
         [1_000, 10_000, 100_000].map { digit * $0 }

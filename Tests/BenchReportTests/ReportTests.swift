@@ -32,12 +32,16 @@ struct ReportTests {
         run.prediction = Prediction(.made(.descriptors, at: 19_900))
         run.prediction?.reached = 19_900
         run.verdict = Verdict(
-            .descriptors, .client, .high, proof: ["EMFILE 12 times"], remedy: "ulimit -n 100000")
+            .descriptors, .client, .high, proof: ["EMFILE 12 times"],
+            remedy: "ulimit -n 100000 (systemd: LimitNOFILE=), or --backend uring")
         let html = page([ReportInput(name: "w.json", .run(run))])
         #expect(html.contains(">WALL<"))
         #expect(html.contains("at the wall (file descriptors of a process)"))
         #expect(html.contains("<li>EMFILE 12 times</li>"))
+        #expect(html.contains("ulimit -n 100000 (systemd: LimitNOFILE=), or --backend uring."))
         #expect(html.contains("<code>ulimit -n 100000</code>"))
+        #expect(Remedy("more memory, or a lower --memory-floor").command == nil)
+        #expect(Remedy("sysctl -w a=\"1 2\"").command == "sysctl -w a=\"1 2\"")
     }
 
     @Test("a run that was stopped before its end is called incomplete")

@@ -3,6 +3,8 @@
 struct Axis {
     enum Format {
         case count, duration, seconds, bytes, percent, processors, microseconds
+        /// Of values as one in so many lies beyond: 100 is the 99th percentile.
+        case percentile
 
         /// On the axis, where room is short.
         func tick(_ value: Double) -> String {
@@ -10,10 +12,20 @@ struct Axis {
             case .count: NumberText.compact(value)
             case .duration: NumberText.compactDuration(nanoseconds: value)
             case .seconds: NumberText.withoutZeros(value, places: 2) + " s"
-            case .bytes: NumberText.whole(value) + " B"
+            case .bytes: Self.shortBytes(value)
             case .percent: NumberText.withoutZeros(value, places: 1) + " %"
             case .processors: NumberText.withoutZeros(value, places: 2)
             case .microseconds: NumberText.withoutZeros(value, places: 2) + " µs"
+            case .percentile: NumberText.withoutZeros(100 - 100 / value, places: 3) + " %"
+            }
+        }
+
+        /// A kB is 1,000 bytes.
+        private static func shortBytes(_ value: Double) -> String {
+            switch abs(value) {
+            case ..<1_000: NumberText.withoutZeros(value, places: 0) + " B"
+            case ..<1_000_000: NumberText.withoutZeros(value / 1e3, places: 2) + " kB"
+            default: NumberText.withoutZeros(value / 1e6, places: 2) + " MB"
             }
         }
 
@@ -27,6 +39,7 @@ struct Axis {
             case .percent: NumberText.oneDecimal(value) + " %"
             case .processors: NumberText.decimal(value, places: 2)
             case .microseconds: NumberText.oneDecimal(value) + " µs"
+            case .percentile: tick(value)
             }
         }
     }

@@ -69,10 +69,10 @@ struct DotChart {
     private func ticks(_ scale: Scale) -> [Double] {
         for count in [4, 3, 2] {
             let ticks = Ticks(scale, count: count).major
-            let characters = ticks.reduce(0) { $0 + format.tick($1).count + 2 }
-            if Double(characters) * PlotFrame.characterWidth <= scale.end - scale.start + 40 {
-                return ticks
-            }
+            let longest = Double(ticks.map { format.tick($0).count }.max() ?? 0)
+            let places = ticks.compactMap { scale.position($0) }
+            let room = zip(places, places.dropFirst()).map { $1 - $0 }.min() ?? .infinity
+            if room >= (longest + 1.5) * PlotFrame.characterWidth { return ticks }
         }
         return Ticks(scale, count: 1).major
     }

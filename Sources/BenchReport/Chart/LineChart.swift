@@ -56,7 +56,7 @@ struct LineChart {
                 + points.flatMap { $0.band.map { [$0.lowerBound, $0.upperBound] } ?? [] },
             labelLength: labels.map(\.count).max() ?? 0)
         var parts = frame.axes()
-        parts += marks.flatMap { drawing($0, in: frame) }
+        parts += marks.enumerated().flatMap { drawing($1, level: $0 % 3, in: frame) }
         parts += lines.compactMap { band($0, in: frame) }
         parts += lines.map { path($0, in: frame) }
         parts += lines.flatMap { markers($0, in: frame) }
@@ -149,15 +149,16 @@ struct LineChart {
         }
     }
 
-    private func drawing(_ mark: Mark, in frame: PlotFrame) -> [Markup] {
+    /// - Parameter level: labels of neighbours stand at different heights.
+    private func drawing(_ mark: Mark, level: Int, in frame: PlotFrame) -> [Markup] {
         guard let x = frame.x.position(mark.x) else { return [] }
+        let y = frame.top + 14 * Double(level)
         return [
             Markup(
                 "line", ["class": "mark", "x1": x, "y1": frame.top, "x2": x, "y2": frame.bottom]),
             Marker.diamond.drawing(
-                x: x, y: frame.top, radius: 4, style: "mark-point", tip: mark.tip),
-            Markup(
-                "text", ["class": "mark-label", "x": x + 6, "y": frame.top + 2], text: mark.label),
+                x: x, y: y, radius: 4, style: "mark-point", tip: mark.tip),
+            Markup("text", ["class": "mark-label", "x": x + 7, "y": y + 4], text: mark.label),
         ]
     }
 }

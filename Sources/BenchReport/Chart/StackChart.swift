@@ -57,6 +57,7 @@ struct StackChart {
         for category in categories.indices {
             let middle = frame.left + room * (Double(category) + 0.5)
             parts += bar(category, middle: middle, width: barWidth, in: frame)
+            guard isLabelled(category, room: room) else { continue }
             parts.append(
                 Markup(
                     "text",
@@ -79,6 +80,13 @@ struct StackChart {
                     text: bound.label))
         }
         return frame.drawing(id: id, title: title, description: description, parts)
+    }
+
+    /// Every one where there is room, else every second or third, and the last in any case.
+    private func isLabelled(_ category: Int, room: Double) -> Bool {
+        let longest = Double(categories.map(\.count).max() ?? 0) + 1
+        let interval = max(1, Int((longest * PlotFrame.characterWidth / room).rounded(.up)))
+        return (categories.count - 1 - category) % interval == 0
     }
 
     private func bar(

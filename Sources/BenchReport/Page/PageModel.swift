@@ -30,7 +30,9 @@ struct HeadlineModel {
 struct VerdictModel {
     var lead: String
     var proof: [String]
-    var remedies: [String]
+    var remedy: String?
+    /// The part of the remedy that can be pasted into a shell.
+    var remedyCommand: String?
 }
 
 struct SectionModel {

@@ -137,13 +137,15 @@ struct ComparisonSection {
             return RowModel(
                 rowStyle: begins ? "begins" : "",
                 cells: [
-                    .name(cell.metric.title), .number(step), .number(summary(cell.base, format)),
-                    .number(summary(cell.new, format)), plot(cell, scale),
-                    .number(ComparisonWords.ratio(cell.ratio)),
+                    .name(cell.metric.title), .number(step),
                     .text(ComparisonWords.verdict(cell.verdict, cell.metric)),
+                    plot(cell, scale), .number(ComparisonWords.ratio(cell.ratio)),
+                    .number(summary(cell.base, format)), .number(summary(cell.new, format)),
                     .number(
                         cell.smallestResolvable.map { NumberText.oneDecimal(100 * $0) + " %" }
                             ?? NumberText.missing),
+                    .number(
+                        cell.runsForFivePercent.map { Count.format($0) } ?? NumberText.missing),
                     CellModel(text: cell.reason, cellStyle: "long"),
                 ])
         }
@@ -152,9 +154,9 @@ struct ComparisonSection {
                 + " (median and 95 % interval; the ratio's line is at 1)",
             isFolded: true,
             head: [
-                .text("figure"), .number("connections"), .number(base), .number(new),
-                .text("ratio"), .number(""), .text("verdict"), .number("could resolve"),
-                .text("why"),
+                .text("figure"), .number("connections"), .text("verdict"), .text("ratio"),
+                .number(""), .number(base), .number(new), .number("could resolve"),
+                .number("runs for 5 %"), .text("why"),
             ], rows: rows)
     }
 

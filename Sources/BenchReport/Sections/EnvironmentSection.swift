@@ -5,6 +5,8 @@ import ConnectionBench
 struct EnvironmentSection {
     fileprivate struct Origin {
         var name: String
+        /// The file.
+        var source: String
         var host: HostFacts
         var tool: ToolFacts
         var commandLine: [String]
@@ -19,17 +21,19 @@ struct EnvironmentSection {
     init(_ inputs: [ReportInput]) {
         origins = inputs.flatMap { input -> [Origin] in
             switch input.content {
-            case .run(let run): [Origin(input.name, run)]
+            case .run(let run): [Origin(input.name, input.name, run)]
             case .ports(let story):
                 [
                     Origin(
-                        name: input.name, host: story.host, tool: story.tool,
+                        name: input.name, source: input.name, host: story.host, tool: story.tool,
                         commandLine: story.commandLine, startedAt: story.startedAt)
                 ]
             case .set(let set):
                 set.candidates.compactMap { name in
                     set.runs(of: name).first.map { run in
-                        var origin = Origin("\(input.name): \(Candidate.name(ofSet: name))", run)
+                        var origin = Origin(
+                            Candidate.name(ofSet: name), input.name, run)
+                        if inputs.count > 1 { origin.name = "\(input.name): \(origin.name)" }
                         if !set.commandLine.isEmpty { origin.commandLine = set.commandLine }
                         return origin
                     }
@@ -41,14 +45,14 @@ struct EnvironmentSection {
     var section: SectionModel? {
         guard let first = origins.first else { return nil }
         var section = SectionModel(anchor: "environment", heading: "Environment")
-        var commands: [String: String] = [:]
-        for origin in origins where commands[Self.shell(origin.commandLine)] == nil {
+        var commands: Set<String> = []
+        for origin in origins {
             let command = Self.shell(origin.commandLine)
-            guard !command.isEmpty else { continue }
-            commands[command] = origin.name
+            guard !command.isEmpty, commands.insert(command).inserted else { continue }
             section.commands.append(
                 CommandModel(
-                    commandTitle: origins.count == 1 ? "Command" : "Command of \(origin.name)",
+                    commandTitle: Set(origins.map(\.source)).count == 1
+                        ? "Command" : "Command of \(origin.source)",
                     command: command))
         }
         if origins.count == 1 {
@@ -249,9 +253,10 @@ struct EnvironmentSection {
 }
 
 extension EnvironmentSection.Origin {
-    fileprivate init(_ name: String, _ run: RunResult) {
+    fileprivate init(_ name: String, _ source: String, _ run: RunResult) {
         self.init(
-            name: name, host: run.host, tool: run.tool, commandLine: run.commandLine,
+            name: name, source: source, host: run.host, tool: run.tool,
+            commandLine: run.commandLine,
             startedAt: run.startedAt, plan: run.plan, layout: run.layout,
             applied: run.appliedChanges)
     }

@@ -83,7 +83,7 @@ enum Headline {
         var models: [VerdictModel] = []
         // A wall's message is its verdict in one line.
         if let stopped = result.stopped, stopped.kind != .wall || result.verdict == nil {
-            models.append(VerdictModel(lead: capitalized(stopped.message), proof: [], remedies: []))
+            models.append(VerdictModel(lead: capitalized(stopped.message), proof: []))
         }
         if let verdict = result.verdict {
             models.append(model(verdict, lead: "What stopped it: \(verdict.wall.title)"))
@@ -99,16 +99,18 @@ enum Headline {
                 lead += " (\(error < 0 ? "" : "+")\(NumberText.oneDecimal(error)) %)"
             }
             models.append(
-                VerdictModel(lead: lead, proof: [prediction.formula], remedies: []))
+                VerdictModel(lead: lead, proof: [prediction.formula]))
         }
         return models
     }
 
     private static func model(_ verdict: Verdict, lead: String) -> VerdictModel {
-        VerdictModel(
+        let remedy = Remedy(verdict.remedy)
+        return VerdictModel(
             lead: "\(lead), on the \(verdict.side.rawValue)'s side"
                 + " (confidence: \(verdict.confidence.rawValue))",
-            proof: verdict.proof, remedies: verdict.remedy.isEmpty ? [] : [verdict.remedy])
+            proof: verdict.proof, remedy: remedy.words.isEmpty ? nil : withStop(remedy.words),
+            remedyCommand: remedy.command)
     }
 
     // MARK: Several runs
@@ -124,7 +126,7 @@ enum Headline {
         var verdicts: [VerdictModel] = []
         if let stopped = set.stopped {
             verdicts.append(
-                VerdictModel(lead: capitalized(stopped.message), proof: [], remedies: []))
+                VerdictModel(lead: capitalized(stopped.message), proof: []))
         }
         return HeadlineModel(
             badge: set.complete ? "COMPLETE" : "INCOMPLETE",
@@ -141,7 +143,7 @@ enum Headline {
         var verdicts: [VerdictModel] = []
         if let stopped = result.stopped {
             verdicts.append(
-                VerdictModel(lead: capitalized(stopped.message), proof: [], remedies: []))
+                VerdictModel(lead: capitalized(stopped.message), proof: []))
         }
         return HeadlineModel(
             badge: result.complete ? "PORTS" : "INCOMPLETE",

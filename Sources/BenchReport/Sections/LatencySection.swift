@@ -15,15 +15,21 @@ struct LatencySection {
 
     var section: SectionModel? {
         var section = SectionModel(anchor: "latency", heading: "Latency against connections")
-        let charts = candidates.count == 1 ? [together(candidates[0])] : apart
+        var charts = candidates.count == 1 ? [together(candidates[0])] : apart
+        if let chart = PercentileChart(candidates).chart {
+            charts.append(("latency-percentiles", chart))
+        }
         let drawn = charts.filter { !$0.chart.isEmpty }
         guard !drawn.isEmpty else {
             section.paragraphs = ["Latency was not measured: no step of these results has a probe."]
             return section
         }
-        section.paragraphs = [explanation]
-        section.figures = drawn.map { FigureModel($0.chart, key: $0.key, note: note) }
-        if drawn.count > 1 { section.gridStyle = "panels" }
+        section.paragraphs = [explanation] + candidates.compactMap { ends($0) }
+        section.figures = drawn.map { key, chart in
+            FigureModel(
+                chart, key: key, note: key == "latency-percentiles" ? PercentileChart.note : note)
+        }
+        if drawn.count > 2 { section.gridStyle = "panels" }
         return section
     }
 
@@ -37,6 +43,24 @@ struct LatencySection {
             "Time from when a request was due to its whole answer, at \(rate) requests/s over all"
             + " connections together. Both axes are logarithmic. Late and missing answers count, so"
             + " no wait is left out."
+    }
+
+    /// The figures at the largest step, in words.
+    private func ends(_ candidate: Candidate) -> String? {
+        let last = candidate.steps.last { connections in
+            candidate.records(at: connections).contains { $0.probe != nil }
+        }
+        guard let last else { return nil }
+        let figures = Self.percentiles.compactMap { percentile -> String? in
+            let values = candidate.records(at: last).compactMap { percentile.metric.value(of: $0) }
+            return Samples(values).median.map {
+                "\(percentile.name) \(NumberText.duration(nanoseconds: $0))"
+            }
+        }
+        guard !figures.isEmpty else { return nil }
+        let which = candidate.runs.count > 1 ? " in the median run" : ""
+        return "\(candidate.name) at \(Count.format(last)) connections:"
+            + " \(figures.joined(separator: ", "))\(which)."
     }
 
     private var note: String? {

@@ -32,7 +32,7 @@ struct RampSection {
         if candidates.contains(where: { $0.runs.count > 1 }) {
             text += " Of several runs the middle one is shown."
         }
-        if candidates.contains(where: { !$0.typical.governor.isEmpty }) {
+        if candidates.contains(where: { !Self.whileConnecting($0.typical).isEmpty }) {
             text +=
                 " Dashed lines show where the governor, which protects the host, changed the pace."
         }
@@ -100,9 +100,22 @@ struct RampSection {
     /// More lines than that would hide the curve; the table has them all.
     private static let marksMax = 8
 
+    /// Changes that came before the most connections were reached: the later ones, while they are
+    /// held or closed, have no place on the curve of the connecting.
+    static func whileConnecting(_ run: RunResult) -> [GovernorTransition] {
+        let most = run.steps.map(\.connections).max() ?? 0
+        let peak = run.samples.first { $0.connections >= most }?.seconds ?? .infinity
+        var kept: [GovernorTransition] = []
+        for transition in run.governor where transition.seconds <= peak {
+            if let last = kept.last, transition.connections < last.connections { break }
+            kept.append(transition)
+        }
+        return kept
+    }
+
     private var marks: [LineChart.Mark] {
         zip(candidates, curves).flatMap { candidate, curve in
-            candidate.typical.governor.prefix(Self.marksMax).map { transition in
+            Self.whileConnecting(candidate.typical).prefix(Self.marksMax).map { transition in
                 LineChart.Mark(
                     x: curve.seconds(at: Double(transition.connections)), label: transition.to,
                     tip: "governor: \(transition.from) to \(transition.to)"

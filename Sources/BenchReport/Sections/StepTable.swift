@@ -27,8 +27,9 @@ enum StepTable {
                 .text("connect failures"),
             ]
         return SectionModel(
-            anchor: "steps", heading: "All steps",
-            tables: [TableModel(tableTitle: "Every step as measured", head: head, rows: rows)])
+            anchor: "steps", heading: "All figures",
+            tables: [TableModel(tableTitle: "Every step as measured", head: head, rows: rows)]
+                + [RunTable.table(candidates)].compactMap(\.self))
     }
 
     private static func figures(_ step: StepResult) -> [CellModel] {
