@@ -122,6 +122,23 @@ struct ChartTests {
         #expect(Axis.Format.percentile.tick(2) == "50 %")
     }
 
+    @Test("a label that was asked for beyond the values of an axis is not drawn at its end")
+    func labelBeyondAxis() {
+        let chart = LineChart(
+            title: "t", description: "d",
+            xAxis: Axis(
+                title: "x", format: .percentile, kind: .log, fit: .tight, labelled: [2, 10_000]),
+            yAxis: Axis(title: "y", format: .count),
+            series: [
+                LineChart.Series(
+                    name: "s", style: 0,
+                    points: [2.0, 100].map { LineChart.Point(x: $0, y: 1, tip: "") })
+            ])
+        let drawing = chart.drawing(id: "x", .wide)
+        #expect(drawing.contains(">50 %<"))
+        #expect(!drawing.contains("99.99 %"))
+    }
+
     @Test("the last step has a label where not all have room")
     func thinnedCategories() {
         let categories = (1...30).map { "\($0)00k" }

@@ -11,7 +11,7 @@ struct Axis {
             switch self {
             case .count: NumberText.compact(value)
             case .duration: NumberText.compactDuration(nanoseconds: value)
-            case .seconds: NumberText.withoutZeros(value, places: 2) + " s"
+            case .seconds: NumberText.withoutZeros(value, places: 4) + " s"
             case .bytes: Self.shortBytes(value)
             case .percent: NumberText.withoutZeros(value, places: 1) + " %"
             case .processors: NumberText.withoutZeros(value, places: 2)

@@ -94,7 +94,7 @@ struct LineChart {
 
     private func markers(_ line: Series, in frame: PlotFrame) -> [Markup] {
         // Many points are a line already; the shapes are then there for the pointer only.
-        let isDense = line.points.count > 16
+        let isDense = line.points.count > 20
         return line.points.flatMap { point -> [Markup] in
             guard let x = frame.x.position(point.x), let y = frame.y.position(point.y)
             else { return [] }

@@ -93,7 +93,7 @@ struct PlotFrame {
         let longest = Double([x.low, x.high].map { xAxis.format.tick($0).count }.max() ?? 4)
         let room = max(34, (longest + 2) * Self.characterWidth)
         var ticks = Ticks(x, count: max(2, Int((right - left) / room)))
-        if let labelled = xAxis.labelled { ticks.major = thinned(labelled, room: room) }
+        if let labelled = xAxis.labelled { ticks.major = thinned(labelled) }
         var parts: [Markup] = []
         for value in ticks.major {
             guard let place = x.position(value) else { continue }
@@ -118,13 +118,14 @@ struct PlotFrame {
     }
 
     /// From the last to the first, without those that would touch a later one.
-    private func thinned(_ values: [Double], room: Double) -> [Double] {
+    private func thinned(_ values: [Double]) -> [Double] {
         var kept: [Double] = []
         var limit = Double.infinity
-        for value in values.sorted().reversed() {
-            guard let place = x.position(value), place <= limit else { continue }
+        for value in values.sorted().reversed() where x.contains(value) {
+            let width = Double(xAxis.format.tick(value).count) * Self.characterWidth
+            guard let place = x.position(value), place + width / 2 <= limit else { continue }
             kept.append(value)
-            limit = place - room * 0.8
+            limit = place - width / 2 - Self.characterWidth
         }
         return kept
     }

@@ -65,10 +65,9 @@ enum Headline {
 
     /// Of the last verified step.
     private static func figures(_ result: RunResult) -> [String] {
-        guard let step = result.steps.last(where: { $0.verified }) ?? result.steps.last
-        else { return [] }
+        guard let step = result.steps.last(where: { $0.verified }) else { return [] }
         var parts: [String] = []
-        if let kernel = step.kernelBytesPerConnection, kernel.isFinite {
+        if let kernel = step.kernelBytesPerConnection, kernel.isFinite, kernel > 0 {
             parts.append("\(NumberText.whole(kernel)) B of kernel memory each")
         }
         if let probe = step.probe, probe.answered > 0 {

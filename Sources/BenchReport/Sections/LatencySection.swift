@@ -27,7 +27,7 @@ struct LatencySection {
         section.paragraphs = [explanation] + candidates.compactMap { ends($0) }
         section.figures = drawn.map { key, chart in
             FigureModel(
-                chart, key: key, note: key == "latency-percentiles" ? PercentileChart.note : note)
+                chart, key: key, note: key == "latency-percentiles" ? percentileNote : note)
         }
         if drawn.count > 2 { section.gridStyle = "panels" }
         return section
@@ -63,11 +63,17 @@ struct LatencySection {
             + " \(figures.joined(separator: ", "))\(which)."
     }
 
+    private var hasSeveralRuns: Bool { candidates.contains { $0.runs.count > 1 } }
+
+    private static let bands =
+        "Lines: median of the runs. Bands: from the lowest run to the highest."
+
+    private var percentileNote: String {
+        PercentileChart.note + (hasSeveralRuns ? " " + Self.bands : "")
+    }
+
     private var note: String? {
-        var notes: [String] = []
-        if candidates.contains(where: { $0.runs.count > 1 }) {
-            notes.append("Lines: median of the runs. Bands: from the lowest run to the highest.")
-        }
+        var notes = hasSeveralRuns ? [Self.bands] : []
         let steps = candidates.flatMap(\.runs).flatMap(\.steps)
         let without = steps.count { $0.probe == nil }
         if without > 0 {

@@ -43,12 +43,12 @@ struct PercentileChart {
             }
         }
         return LineChart(
-            title: "Latency by percentile at \(Count.format(connections)) connections",
+            title: "Percentiles at \(Count.format(connections)) connections",
             description: "Latency, logarithmic, over percentiles, each further nine of the same"
                 + " length. At the end: \(ends.joined(separator: "; ")).",
             xAxis: Axis(
                 title: "answered within", format: .percentile, kind: .log, fit: .tight,
-                labelled: Self.percentiles.map(\.oneIn)),
+                labelled: Array(Set(series.flatMap { $0.points.map(\.x) }))),
             yAxis: Axis(title: "latency", format: .duration, kind: .log, fit: .round),
             series: series)
     }

@@ -18,7 +18,8 @@ struct PortSection {
         var section = SectionModel(
             anchor: "ports", heading: "What a connect costs as the source ports run out")
         section.paragraphs = stories.flatMap { story in
-            let sentences = PortStoryFindings(story.result).sentences
+            // The first is the headline.
+            let sentences = PortStoryFindings(story.result).sentences.dropFirst()
             let omitted = story.result.omitted.map {
                 "\($0.strategy.rawValue): left out, \($0.reason)"
             }
@@ -69,6 +70,7 @@ struct PortSection {
         let series = story.result.strategies.map { climb in
             LineChart.Series(
                 name: climb.strategy.rawValue, style: Self.style(climb.strategy),
+                dash: climb.strategy == .bindNoPort ? 1 : climb.strategy == .localRange ? 2 : 0,
                 points: climb.points.map { point in
                     LineChart.Point(
                         x: point.occupancyPercent, y: value(point),

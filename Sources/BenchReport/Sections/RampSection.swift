@@ -52,6 +52,7 @@ struct RampSection {
     }
 
     private var rate: LineChart {
+        let longest = curves.map(\.seconds).max() ?? 0
         let series = zip(candidates, curves).map { candidate, curve in
             let points = curve.rates(count: Self.pointsMax).map { bucket in
                 LineChart.Point(
@@ -66,7 +67,9 @@ struct RampSection {
             title: "Connect rate over time",
             description: "Connects per second while the connections were made. "
                 + parts.joined(separator: " "),
-            xAxis: Axis(title: "time spent connecting", format: .seconds, fit: .fromZeroTight),
+            xAxis: Axis(
+                title: "time spent connecting", format: .seconds, fit: .fromZeroTight,
+                includes: [longest]),
             yAxis: Axis(title: "connects per second", format: .count),
             series: series, marks: marks)
     }
