@@ -46,7 +46,7 @@ setup:
 # skipped visibly.
 setup-tests: setup
 	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base \
-	    python3:python3 pip3:python3-pip; do \
+	    python3:python3 pip3:python3-pip chromium:chromium; do \
 	    command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	test -z "$$missing" || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }

@@ -49,6 +49,11 @@ let package = Package(
                 "ConnectionBench",
                 .product(name: "Mustache", package: "swift-mustache"),
             ],
+            // In the executable itself: the tool stays one file.
+            resources: [
+                .embedInCode("Resources/page.mustache"), .embedInCode("Resources/style.css"),
+                .embedInCode("Resources/script.js"),
+            ],
             swiftSettings: common
         ),
         .executableTarget(
@@ -73,6 +78,7 @@ let package = Package(
         .testTarget(
             name: "BenchReportTests",
             dependencies: ["BenchReport", "ConnectionBench"],
+            exclude: ["Fixtures"],
             swiftSettings: common
         ),
     ]

@@ -44,8 +44,8 @@ struct UringBench: ParsableCommand {
             """,
         version: BuildFacts.versionLine,
         subcommands: [
-            RunCommand.self, DoctorCommand.self, PortsCommand.self, RestoreCommand.self,
-            SchemaCommand.self,
+            RunCommand.self, DoctorCommand.self, PortsCommand.self, ReportCommand.self,
+            RestoreCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

@@ -2,10 +2,10 @@
 
 import ConnectionEngine
 
-struct PortStoryFindings {
+public struct PortStoryFindings {
     private let result: PortStoryResult
 
-    init(_ result: PortStoryResult) {
+    public init(_ result: PortStoryResult) {
         self.result = result
     }
 
@@ -14,7 +14,8 @@ struct PortStoryFindings {
     private static let slowerMin = 1.25
     private static let cliffMin = 2.0
 
-    var sentences: [String] {
+    /// One for each strategy.
+    public var sentences: [String] {
         result.strategies.map { climb in
             switch climb.strategy {
             case .kernel: kernel(climb)

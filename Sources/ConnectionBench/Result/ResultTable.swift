@@ -12,8 +12,8 @@ enum Decimal1 {
 }
 
 /// Durations with the unit that suits them.
-enum DurationText {
-    static func of(_ nanoseconds: UInt64) -> String {
+public enum DurationText {
+    public static func of(_ nanoseconds: UInt64) -> String {
         switch nanoseconds {
         case ..<1_000_000: "\(Decimal1.text(Double(nanoseconds) / 1e3)) µs"
         case ..<1_000_000_000: "\(Decimal1.text(Double(nanoseconds) / 1e6)) ms"
@@ -215,19 +215,17 @@ public struct ResultTable {
     }
 
     var verdict: String {
-        let reached = result.steps.last { $0.verified }?.connections ?? 0
-        if result.complete {
-            let echoed = result.sweep == nil ? "" : ", every connection echoed"
-            return "PASS \(Count.format(reached)) connections held and verified\(echoed)"
-        }
-        if result.plan.climbsToWall, result.stopped?.kind == .wall,
-            let prediction = result.prediction, prediction.reached == reached
-        {
-            let echoed = result.sweep == nil ? "" : ", every connection echoed"
-            return "WALL \(Count.format(reached)) connections held and verified\(echoed)"
+        let reached = Count.format(result.connectionsVerified)
+        let echoed = result.sweep == nil ? "" : ", every connection echoed"
+        let status = result.status.rawValue
+        switch result.status {
+        case .pass: return "\(status) \(reached) connections held and verified\(echoed)"
+        case .wall:
+            return "\(status) \(reached) connections held and verified\(echoed)"
                 + " (exit \(result.exitCode))"
+        case .incomplete:
+            return "\(status) \(reached) of \(Count.format(result.plan.connections))"
+                + " connections verified (exit \(result.exitCode))"
         }
-        return "INCOMPLETE \(Count.format(reached)) of \(Count.format(result.plan.connections))"
-            + " connections verified (exit \(result.exitCode))"
     }
 }
