@@ -1,11 +1,12 @@
 // What a result file holds, by its extension.
 
 import ArgumentParser
+import BenchReport
 import ConnectionBench
 
 /// The kinds of files that `--output` writes. Another kind needs a case here and its text below.
 enum OutputKind: String, CaseIterable {
-    case json, ndjson, csv, hlog, hgrm, prom, md
+    case json, html, md, csv, ndjson, hlog, hgrm, prom
 
     /// - Throws: which extensions there are.
     init(path: String) throws {
@@ -28,6 +29,11 @@ enum OutputKind: String, CaseIterable {
     func text(of result: RunResult) throws -> String {
         switch self {
         case .json: try JSONText.pretty(result)
+        case .html:
+            Report(
+                [ReportInput(name: result.layout?.backend.rawValue ?? "run", .run(result))],
+                madeBy: "uring-bench \(toolVersion)"
+            ).html
         case .ndjson: try ResultText.ndjson(result)
         case .csv: ResultText.csv(result)
         case .hlog: ResultText.histogramLog(result)

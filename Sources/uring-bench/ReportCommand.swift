@@ -39,7 +39,7 @@ struct ReportCommand: ParsableCommand {
         let report = Report(inputs, madeBy: "uring-bench \(toolVersion)")
         let path = output ?? Self.beside(results[0])
         do {
-            try PageFile(path).write(report.html)
+            try ResultFile(path, option: "--output").write(report.html)
         } catch {
             throw Exit.withMessage("\(error)", code: 74)
         }

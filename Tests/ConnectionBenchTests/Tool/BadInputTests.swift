@@ -49,7 +49,7 @@ extension ToolTests {
             Wrong("--seed x", "--seed", "42"),
             Wrong("--pin here", "here", "none", "spread", "split"),
             Wrong("--mask everything", "everything", "deferTaskRun", "minWait"),
-            Wrong("-o result", "--output result", ".json, .ndjson, .csv", ".md"),
+            Wrong("-o result", "--output result", ".json, .html, .md", ".prom"),
             Wrong("-o a.doc", "--output a.doc", ".hlog, .hgrm, .prom"),
             Wrong("-o a.csv --output a.csv", "a.csv", "same file"),
             Wrong("--json a.json -o a.json", "a.json", "--json writes the same file"),
