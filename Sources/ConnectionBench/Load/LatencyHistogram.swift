@@ -5,9 +5,14 @@ import Histogram
 /// Nanoseconds from 1 µs' resolution up to 120 s, 3 significant digits: at most 0.1 % wrong.
 struct LatencyHistogram {
     static let highest: UInt64 = 120_000_000_000
-    private var histogram = Histogram<UInt64>(
-        lowestDiscernibleValue: 256, highestTrackableValue: highest,
-        numberOfSignificantValueDigits: .three)
+    private var histogram: Histogram<UInt64>
+
+    /// - Parameter isCoarse: 2 digits, in an eighth of the memory: for what is only judged.
+    init(isCoarse: Bool = false) {
+        histogram = Histogram<UInt64>(
+            lowestDiscernibleValue: 256, highestTrackableValue: Self.highest,
+            numberOfSignificantValueDigits: isCoarse ? .two : .three)
+    }
 
     /// Values above the range count as the highest one. Allocates nothing.
     @inline(__always)

@@ -15,48 +15,72 @@ extension LoadClient {
         }
         connectLatency.record(now.nanoseconds(since: links[id].due))
         links[id] = .idle
+        if phase == .churn || phase == .settle { report.replaced += 1 }
         rampOpened += 1
-        if rampOpened % LoadReport.rampMarkInterval(workers: worker.count) == 0 {
+        if phase == .ramp, rampOpened % LoadReport.rampMarkInterval(workers: worker.count) == 0 {
             report.rampMarksNanoseconds.append(now.nanoseconds)
         }
         row[.lastOpenAt] = Int(now.nanoseconds)
     }
 
+    /// Checks what has come against the answers that are due, of which it may have several, or a
+    /// part of one.
     mutating func received(
         _ id: ConnectionID, _ buffer: Buffer, _ byteCount: Int, _ now: MonotonicTime,
         _ operations: inout OperationQueue
     ) {
         var link = links[id]
         if link.isShed { return operations.release(buffer) }
-        let pattern = MessagePattern(connection: id.index, sequence: link.sequence)
-        let start = Int(link.received)
-        let isExpected =
-            link.dueNanoseconds != 0 && start + byteCount <= settings.messageByteCount
-            && operations.withBytes(of: buffer, byteCount: byteCount) {
-                pattern.matches($0, from: start)
+        var isExpected = true
+        var offset = 0
+        var answers = 0
+        while offset < byteCount, isExpected {
+            guard link.outstanding > 0 else {
+                isExpected = false
+                break
             }
+            let pattern = MessagePattern(connection: id.index, sequence: pipeline.oldest(link))
+            let size = sizer.byteCount(pattern)
+            let start = Int(link.received)
+            let end = offset + min(size - start, byteCount - offset)
+            isExpected = operations.withBytes(of: buffer, byteCount: byteCount) {
+                pattern.matches($0.extracting(offset..<end), from: start)
+            }
+            guard isExpected else { break }
+            link.received += UInt32(end - offset)
+            offset = end
+            if Int(link.received) == size {
+                answered(id, &link, now)
+                answers += 1
+            }
+        }
         operations.release(buffer)
+        links[id] = link
         guard isExpected else {
             // From here on its stream means nothing.
             wrong += 1
             operations.abort(id)
             return
         }
-        link.received += UInt32(byteCount)
-        if Int(link.received) < settings.messageByteCount {
-            links[id] = link
-            operations.armOnce(id)
-            return
+        if link.outstanding > 0 { operations.armOnce(id) }
+        if link.isRetiring {
+            if link.outstanding == 0 { retire(id, &operations) }
+            closedUnsent += isClosedLoop ? answers : 0
+        } else if isClosedLoop {
+            for _ in 0..<answers { sendAgain(id, now, &operations) }
         }
+    }
+
+    private mutating func answered(
+        _ id: ConnectionID, _ link: inout Link, _ now: MonotonicTime
+    ) {
         echoes += 1
         outstanding -= 1
-        if !link.isCensored {
+        if !link.isUnmeasured {
             echoLatency.record(now.nanoseconds(since: link.due))
             report.answered += 1
         }
-        link.isCensored = false
-        link.dueNanoseconds = 0
-        links[id] = link
+        pipeline.pop(id, &link)
     }
 
     mutating func closed(
@@ -64,7 +88,12 @@ extension LoadClient {
     ) {
         let link = links[id]
         links.remove(id)
-        if link.isShed { shedding.inFlight -= 1 }
+        if link.isRetiring {
+            replacing.retiring -= 1
+            report.retired += 1
+        } else if link.isShed {
+            shedding.inFlight -= 1
+        }
         // Connections end because this client ends them.
         let wasAsked = phase == .close || link.isShed
         if !link.isOpen {
@@ -74,11 +103,11 @@ extension LoadClient {
         }
         open -= 1
         closed += 1
-        if link.dueNanoseconds != 0, !link.isShed {
-            outstanding -= 1
-            // Its answer will never come: it has waited at least until now.
-            if phase == .probe || phase == .drain, !link.isCensored {
-                censor(link.due, now)
+        outstanding -= link.outstanding
+        if isProbing {
+            // Their answers will never come: they have waited at least until now.
+            for number in 0..<link.outstanding {
+                if let due = pipeline.measuredDue(id, link, number) { censor(due, now) }
             }
         }
         if !wasAsked {
@@ -90,7 +119,7 @@ extension LoadClient {
         }
     }
 
-    mutating func connectFailed(_ reason: CloseReason) {
+    private mutating func connectFailed(_ reason: CloseReason) {
         failed += 1
         guard case .failed(let errno) = reason else { return }
         report.failures[errno.code, default: 0] += 1

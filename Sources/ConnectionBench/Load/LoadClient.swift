@@ -5,7 +5,7 @@ import ConnectionEngine
 
 struct LoadClient: Handler, ~Copyable {
     enum Phase {
-        case idle, ramp, probe, drain, sweep, shed, close
+        case idle, ramp, probe, drain, churn, settle, sweep, shed, close
     }
 
     let plan: TuplePlan
@@ -41,14 +41,26 @@ struct LoadClient: Handler, ~Copyable {
     var nextTuple = 0
     var rampTarget = 0
     var connectSchedule: DueSchedule?
+    /// When all connects of this ramp are due; `nil`: each in its turn.
+    var rampDue: MonotonicTime?
     /// Connections that this ramp has made so far.
     var rampOpened = 0
-    /// The next position in `links` to send to, or to close.
+    /// The next position in `links` to close.
     var cursor = 0
     var sweepLeft = 0
     var closesByReset = false
 
-    var probeSchedule = DueSchedule(perSecond: 0, from: .zero, stagger: 0)
+    let sizer: MessageSizer
+    let loopsClosed: Bool
+    var pipeline = Pipeline(depth: 1, indexLimit: 0)
+    var requests = RequestSchedule()
+    var active = ActiveSet()
+    /// The next number in `active` to send to.
+    var activeCursor = 0
+    /// Requests of a closed loop that have no connection yet.
+    var closedUnsent = 0
+    var generator: GeneratorMeter
+    var replacing = Replacing()
     var drainEnd = MonotonicTime.zero
     /// When `nextDue` must bring the next turn.
     var nextDue: MonotonicTime?
@@ -58,6 +70,9 @@ struct LoadClient: Handler, ~Copyable {
         worker: (index: Int, count: Int), acceptLag: AcceptLag? = nil, board: Scoreboard? = nil
     ) {
         pace = ConnectPace(board: board, worker: worker)
+        sizer = MessageSizer(settings.shape.messages, fixed: settings.messageByteCount)
+        loopsClosed = settings.shape.loop == .closed
+        generator = GeneratorMeter(hasThread: settings.workersAreThreads)
         self.plan = plan
         self.settings = settings
         self.mailbox = mailbox
@@ -69,12 +84,15 @@ struct LoadClient: Handler, ~Copyable {
     mutating func start(_ operations: inout OperationQueue) {
         links = LinkTable(
             indexLimit: operations.connectionIndexLimit, connectsMax: plan.count)
+        pipeline = Pipeline(
+            depth: settings.shape.pipelining, indexLimit: operations.connectionIndexLimit)
     }
 
     mutating func handle(
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {
         let now = completions.reapedAt
+        if let due = nextDue { generator.turn(due: due, now) }
         for position in 0..<completions.count {
             switch completions[position] {
             case .connected(let id): connected(id, now)
@@ -108,20 +126,28 @@ struct LoadClient: Handler, ~Copyable {
             connectLatency.reset()
         }
         switch command {
-        case .ramp(let target):
+        case .ramp(let target, let allDue):
             phase = .ramp
             rampTarget = target
             rampOpened = 0
-            connectSchedule = settings.connectsPerSecond.map {
-                DueSchedule(perSecond: $0, from: now, stagger: stagger)
-            }
-        case .probe(let rate, let start, let duration):
+            rampDue = allDue.map { MonotonicTime(nanoseconds: $0) }
+            connectSchedule =
+                allDue == nil
+                ? settings.connectsPerSecond.map {
+                    DueSchedule(perSecond: $0, from: now, stagger: stagger)
+                } : nil
+        case .probe(let order):
             phase = .probe
-            let start = MonotonicTime(nanoseconds: start)
-            let end = start.advanced(byNanoseconds: duration)
-            probeSchedule = DueSchedule(
-                perSecond: rate, from: start, until: end, stagger: stagger)
-            drainEnd = end.advanced(byNanoseconds: 2_000_000_000)
+            beginSending(order, drainSeconds: 2)
+        case .churn(let order, let rate, let inOrder):
+            phase = .churn
+            // A connect that met a full queue comes back after 1, 3 and 7 seconds.
+            beginSending(order, drainSeconds: 8)
+            closesByReset = !inOrder
+            replacing = Replacing(
+                schedule: DueSchedule(
+                    perSecond: rate, from: requests.measuresFrom, until: requests.end,
+                    stagger: stagger), target: open)
         case .sweep:
             phase = .sweep
             cursor = 0
@@ -161,6 +187,8 @@ struct LoadClient: Handler, ~Copyable {
         case .ramp: advanceRamp(now, &operations)
         case .probe: advanceProbe(now, &operations)
         case .drain: advanceDrain(now)
+        case .churn: advanceChurn(now, &operations)
+        case .settle: settleChurn(now, &operations)
         case .sweep: advanceSweep(now, &operations)
         case .shed: advanceShed(&operations)
         case .close: advanceClose(&operations)

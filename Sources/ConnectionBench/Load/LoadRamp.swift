@@ -6,34 +6,59 @@ extension LoadClient {
     mutating func advanceRamp(
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) {
-        pace.update(now)
-        // Each worker has its share of the room in the queues.
-        let windowMax = acceptLag.map { max(0, $0.room) / worker.count } ?? .max
-        let window = min(settings.connectWindow, windowMax)
-        let lags = window <= opening && windowMax < settings.connectWindow
-        let mustWait = lags || pace.isHeld
-        nextDue = mustWait ? now.advanced(byNanoseconds: lags ? 200_000 : 5_000_000) : nil
-        while !mustWait, open + opening < rampTarget, opening < window,
+        let window = connectWindow(now)
+        // A storm is submitted in parts: the first ones shall be on their way meanwhile.
+        var budget = rampDue == nil ? Int.max : LoadClient.stormBatch
+        while window > 0, open + opening < rampTarget, opening < window,
             nextTuple < plan.count, !report.gaveUp
         {
-            let due = connectSchedule?.next ?? now
+            let due = rampDue ?? connectSchedule?.next ?? now
             let start = max(due, pace.next ?? due)
             if start > now {
                 nextDue = start
                 break
             }
-            let tuple = plan[nextTuple]
-            guard let id = operations.connect(from: source(of: tuple), to: tuple.destination)
-            else { break }
-            nextTuple += 1
+            if budget == 0 {
+                nextDue = .zero
+                break
+            }
+            guard connect(due: due, &operations) else { break }
+            budget -= 1
             connectSchedule?.advance()
             pace.advance()
-            opening += 1
-            links.append(id, .opening(due: due))
         }
         if failed > settings.failuresMax { report.gaveUp = true }
         if nextTuple == plan.count, opening == 0, open < rampTarget { report.gaveUp = true }
         if opening == 0, open >= rampTarget || report.gaveUp { finishCommand() }
+    }
+
+    private static var stormBatch: Int { 1_024 }
+
+    /// Connects that may be on their way now; 0: none may be begun, and `nextDue` says when to look
+    /// again.
+    mutating func connectWindow(_ now: MonotonicTime) -> Int {
+        pace.update(now)
+        // Each worker has its share of the room in the queues.
+        let windowMax = acceptLag.map { max(0, $0.room) / worker.count } ?? .max
+        let wanted = rampDue == nil ? settings.connectWindow : .max
+        let window = min(wanted, windowMax)
+        let lags = window <= opening && windowMax < wanted
+        let mustWait = lags || pace.isHeld
+        nextDue = mustWait ? now.advanced(byNanoseconds: lags ? 200_000 : 5_000_000) : nil
+        return mustWait ? 0 : window
+    }
+
+    /// Begins a connect with the next tuple.
+    ///
+    /// - Returns: whether it could be begun.
+    mutating func connect(due: MonotonicTime, _ operations: inout OperationQueue) -> Bool {
+        let tuple = plan[nextTuple]
+        guard let id = operations.connect(from: source(of: tuple), to: tuple.destination)
+        else { return false }
+        nextTuple += 1
+        opening += 1
+        links.append(id, .opening(due: due))
+        return true
     }
 
     func source(of tuple: TuplePlan.Tuple) -> SocketAddress? {
@@ -47,8 +72,8 @@ extension LoadClient {
     /// Newest first, and in batches, so that the memory of one is back before the next.
     mutating func advanceShed(_ operations: inout OperationQueue) {
         for _ in 0..<Shedding.batch {
-            guard let (id, wasWaiting) = shedding.next(&links) else { break }
-            if wasWaiting { outstanding -= 1 }
+            guard let (id, waiting) = shedding.next(&links) else { break }
+            outstanding -= waiting
             operations.abort(id)
         }
         if shedding.hasScanned, shedding.inFlight == 0 {

@@ -32,6 +32,9 @@ public struct RunResult: Codable, Sendable {
     public var warnings: [RunWarning] = []
 
     public var steps: [StepResult] = []
+    /// At the last step, where the load asks for them.
+    public var churn: ChurnResult?
+    public var storm: StormResult?
     public var sweep: SweepResult?
     public var hold: HoldResult?
     public var ramp: RampTimeline?
@@ -156,7 +159,9 @@ public struct StepResult: Codable, Sendable {
 }
 
 public struct ProbeResult: Codable, Sendable {
+    /// 0: a closed loop, which offers what its answers allow.
     public var offeredPerSecond: Double
+    /// Of the measured part, without the warm-up.
     public var seconds: Double
     public var due = 0
     public var sent = 0
@@ -167,6 +172,8 @@ public struct ProbeResult: Codable, Sendable {
     public var latency = LatencySummary()
     public var processor = ProcessorUse()
     public var serverMicrosecondsPerEcho: Double?
+    /// Whether the client kept to its own schedule; absent: nothing was measured.
+    public var generator: GeneratorProof?
 }
 
 public struct SweepResult: Codable, Sendable {
