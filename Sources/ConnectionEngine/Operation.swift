@@ -65,6 +65,11 @@ public enum Operation: Hashable, Sendable {
     /// Exclusive upper bound of every ``ConnectionID/index`` that this worker hands out.
     public var connectionIndexLimit: Int { Int(table.capacity) }
 
+    /// Whether this id names a connection that has not ended, and not one that had its index before.
+    public func holds(_ id: ConnectionID) -> Bool {
+        unsafe table.slot(id) != nil
+    }
+
     /// Bytes of one buffer.
     public var bufferByteCount: Int { Int(pool.byteCount) }
 

@@ -59,7 +59,14 @@ enum Allowed {
     static let rate = CountRange(
         1...100_000_000, "requests/s, for example 10k; --probe 0 sends none")
     static let buffer = CountRange(16...1 << 20, "bytes, for example 2048")
-    static let message = CountRange(1...1 << 20, "bytes, up to --buffer, for example 64")
+    static let burst = CountRange(1...1_000_000, "requests, for example 10")
+    static let pipeline = CountRange(1...LoadShape.pipeliningMax, "requests, for example 8")
+    static let churn = CountRange(1...10_000_000, "connections/s, for example 500")
+    static let serverWork = CountRange(0...1_000_000, "microseconds, for example 50")
+    static let warmup = SecondsRange(0...600)
+    static let rampSeconds = SecondsRange(1...86_400)
+    static let lifetime = SecondsRange(1...86_400)
+    static let churnSeconds = SecondsRange(1...3_600)
     static let connectWindow = CountRange(1...100_000, "connects, for example 512")
     static let connectRate = CountRange(1...100_000_000, "connects/s, for example 5k")
     static let workers = CountRange(1...64, "workers, for example 2")
@@ -94,6 +101,9 @@ enum Allowed {
 enum ConnectionTarget: Equatable {
     case count(Int)
     case max
+
+    /// `nil`: as many as there can be.
+    var count: Int? { if case .count(let count) = self { count } else { nil } }
 
     init(parsing text: String) throws {
         self = text == "max" ? .max : .count(try Allowed.connections.parse(text))

@@ -33,17 +33,6 @@ struct RunCommand: ParsableCommand {
     var steps: String?
 
     @Option(
-        parsing: .unconditional,
-        help: "Requests per second of a probe, over all connections (default: 10,000).",
-        transform: Allowed.rate.parse)
-    var rate = 10_000
-
-    @Option(
-        parsing: .unconditional, help: "Bytes of a request and its answer (default: 64).",
-        transform: Allowed.message.parse)
-    var message = 64
-
-    @Option(
         parsing: .unconditional, help: "Bytes of a buffer, 16 to 1,048,576 (default: 2,048).",
         transform: Allowed.buffer.parse)
     var buffer = 2_048
@@ -189,6 +178,9 @@ struct RunCommand: ParsableCommand {
             """, completion: .list(URingFeatures.all.names))
     var masked: [String] = []
 
+    @OptionGroup
+    var load: LoadOptions
+
     @Flag(inversion: .prefixedNo, help: "Echo once on every connection at the last step.")
     var sweep = true
 
@@ -208,11 +200,7 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         try outputs.checkStandardOutput(json: json)
-        guard message <= buffer else {
-            throw ValidationError(
-                "--message \(Count.format(message)) is larger than the buffer of"
-                    + " \(Count.format(buffer)) bytes: give --buffer \(message) too")
-        }
+        try load.check(buffer: buffer, connectRate: connectRate, connections: connections.count)
         for name in masked where !URingFeatures.all.names.contains(name) {
             throw ValidationError(
                 "--mask \(name): known are \(URingFeatures.all.names.joined(separator: ", "))")
@@ -279,13 +267,12 @@ struct RunCommand: ParsableCommand {
             plan.climbsToWall = true
         }
         plan.backend = backend.kind
-        plan.requestsPerSecond = Double(rate)
-        plan.messageByteCount = message
         plan.bufferByteCount = buffer
         plan.probeSeconds = probeSeconds
         plan.holdSeconds = holdSeconds
         plan.connectWindow = connectWindow
         plan.connectsPerSecond = connectRate.map { Double($0) }
+        load.apply(to: &plan)
         plan.workers = workers
         plan.pinning = pin
         plan.idleMode = idle

@@ -6,9 +6,7 @@ import Histogram
 public struct LatencyHistogram: Sendable {
     static let highest: UInt64 = 120_000_000_000
     private static let lowest: UInt64 = 256
-    private var histogram = Histogram<UInt64>(
-        lowestDiscernibleValue: lowest, highestTrackableValue: highest,
-        numberOfSignificantValueDigits: .three)
+    private var histogram: Histogram<UInt64>
 
     static var buckets: HistogramBuckets {
         guard let buckets = HistogramBuckets(lowest: lowest, highest: highest, digits: 3) else {
@@ -17,10 +15,20 @@ public struct LatencyHistogram: Sendable {
         return buckets
     }
 
-    public init() {}
+    public init() {
+        self.init(isCoarse: false)
+    }
+
+    /// - Parameter isCoarse: 2 digits, in an eighth of the memory: for what is only judged.
+    init(isCoarse: Bool) {
+        histogram = Histogram<UInt64>(
+            lowestDiscernibleValue: Self.lowest, highestTrackableValue: Self.highest,
+            numberOfSignificantValueDigits: isCoarse ? .two : .three)
+    }
 
     /// Reads what ``base64`` has written; histograms of another resolution are taken slot by slot.
     public init(base64: String) throws(HistogramTextError) {
+        self.init()
         let counts = try HistogramText.decode(base64)
         for (index, count) in counts.slots {
             let value = counts.buckets.value(at: index) + counts.buckets.width(at: index) - 1

@@ -22,8 +22,12 @@ public enum ProcessUsageError: Error, Hashable, Sendable, CustomStringConvertibl
 
 /// Cumulated figures of one process, or the sum of several.
 public struct ProcessUsage: Codable, Hashable, Sendable {
+    /// In the kernel's clock ticks, of 10 ms mostly.
     public var userSeconds = 0.0
     public var systemSeconds = 0.0
+    /// Both together in nanoseconds' resolution, those of ended threads included; where the
+    /// process's clock cannot be read, their sum.
+    public var processorSeconds = 0.0
     public var threadCount = 0
     /// Shared pages counted in proportion, so that a sum over processes is right. `nil` where the
     /// kernel does not tell: another user's process, or one that has ended and is not reaped.
@@ -36,8 +40,6 @@ public struct ProcessUsage: Codable, Hashable, Sendable {
     public var ioWorkerCount = 0
 
     public init() {}
-
-    public var processorSeconds: Double { userSeconds + systemSeconds }
 
     /// Reads one process.
     ///
@@ -96,6 +98,7 @@ public struct ProcessUsage: Codable, Hashable, Sendable {
     private mutating func combine(_ other: ProcessUsage, sign: Int) {
         userSeconds += Double(sign) * other.userSeconds
         systemSeconds += Double(sign) * other.systemSeconds
+        processorSeconds += Double(sign) * other.processorSeconds
         voluntarySwitches += sign * other.voluntarySwitches
         involuntarySwitches += sign * other.involuntarySwitches
     }
@@ -111,6 +114,7 @@ extension ProcessUsage {
         var usage = ProcessUsage()
         let statPath = "/proc/\(pid)/stat"
         try usage.apply(stat: TextFile.read(statPath), path: statPath)
+        if let seconds = ProcessClock.seconds(of: pid) { usage.processorSeconds = seconds }
 
         let rollupPath = "/proc/\(pid)/smaps_rollup"
         do {
@@ -151,6 +155,7 @@ extension ProcessUsage {
         else { throw FileError(path: path, expected: "20 columns") }
         userSeconds = Double(user) / ticksPerSecond
         systemSeconds = Double(system) / ticksPerSecond
+        processorSeconds = userSeconds + systemSeconds
         threadCount = threads
     }
 

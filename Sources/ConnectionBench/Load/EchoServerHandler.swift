@@ -7,15 +7,23 @@ struct EchoServerHandler: Handler {
     private var opened = 0
     private var closed = 0
     private var echoes = 0
+    private let workNanoseconds: UInt64
+    private var stalls: StallClock?
 
-    init(row: Scoreboard.Row) {
+    init(row: Scoreboard.Row, shape: ServerShape = ServerShape()) {
         self.row = row
+        workNanoseconds = UInt64(shape.workMicroseconds) * 1_000
+        stalls = shape.stall.map { StallClock($0, from: .now) }
     }
+
+    /// A stall begins whether or not anybody asks for anything.
+    var nextDue: MonotonicTime? { stalls?.next }
 
     mutating func handle(
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {
         let openedBefore = opened
+        stalls?.sleepIfDue(completions.reapedAt)
         for position in 0..<completions.count {
             switch completions[position] {
             case .accepted(let id):
@@ -23,6 +31,7 @@ struct EchoServerHandler: Handler {
                 operations.arm(id)
             case .received(let id, let buffer, let byteCount):
                 echoes += 1
+                if workNanoseconds > 0 { work() }
                 operations.send(id, buffer, byteCount: Int(byteCount))
             case .closed(_, let reason):
                 closed += 1
@@ -38,5 +47,11 @@ struct EchoServerHandler: Handler {
         row[.closed] = closed
         row[.open] = opened - closed
         row[.echoes] = echoes
+    }
+
+    /// Keeps the worker's processor busy.
+    private func work() {
+        let end = MonotonicTime.now.advanced(byNanoseconds: workNanoseconds)
+        while .now < end {}
     }
 }

@@ -4,18 +4,25 @@ import ConnectionEngine
 
 /// A connection's state, 16 bytes; all zero bits: no connection.
 struct Link: BitwiseCopyable {
-    /// When the outstanding request was due; while opening, when the connect was; 0: none.
+    /// When the oldest outstanding request was due; while opening, when the connect was; 0: none.
     var dueNanoseconds: UInt64
-    /// Requests sent so far, in the low 28 bits, and four flags above.
+    /// From the lowest bit on: the number of the newest request (20 bits, never 0 once there was
+    /// one), the requests outstanding (7 bits), and five flags.
     private var bits: UInt32
-    /// Bytes of the outstanding answer that have come.
+    /// Bytes of the oldest outstanding answer that have come.
     var received: UInt32
 
-    private static let sequenceMask: UInt32 = 0x0fff_ffff
+    private static let sequenceMask: UInt32 = 0x000f_ffff
+    private static let countShift: UInt32 = 20
+    private static let countMask: UInt32 = 0x07f0_0000
+    private static let retiring: UInt32 = 0x0800_0000
     private static let listed: UInt32 = 0x1000_0000
     private static let opening: UInt32 = 0x2000_0000
-    private static let censored: UInt32 = 0x4000_0000
+    private static let unmeasured: UInt32 = 0x4000_0000
     private static let open: UInt32 = 0x8000_0000
+
+    /// The highest number that a request may have.
+    static let sequenceMax = sequenceMask
 
     /// Its connect is on its way.
     static func opening(due: MonotonicTime) -> Link {
@@ -27,27 +34,44 @@ struct Link: BitwiseCopyable {
 
     static let none = Link(dueNanoseconds: 0, bits: 0, received: 0)
 
-    /// The same connection with its next request on the way.
-    func asking(due: MonotonicTime) -> Link {
-        let sequence = (sequence + 1) & Link.sequenceMask
-        return Link(dueNanoseconds: due.nanoseconds, bits: Link.open | sequence, received: 0)
-    }
-
     var due: MonotonicTime { MonotonicTime(nanoseconds: dueNanoseconds) }
-    var sequence: UInt32 { bits & Link.sequenceMask }
+    /// The newest request's number; 0: there was none.
+    var sequence: UInt32 {
+        get { bits & Link.sequenceMask }
+        set { bits = bits & ~Link.sequenceMask | newValue }
+    }
+    /// Requests without a whole answer.
+    var outstanding: Int {
+        get { Int((bits & Link.countMask) >> Link.countShift) }
+        set { bits = bits & ~Link.countMask | UInt32(newValue) << Link.countShift }
+    }
     var isOpen: Bool { bits & Link.open != 0 }
     var isOpening: Bool { bits & Link.opening != 0 }
-    /// Open, and free for a request.
+    /// Open, and no request is outstanding.
     var isIdle: Bool { isOpen && dueNanoseconds == 0 }
-    /// Its outstanding request was counted as censored: the answer is no longer measured.
-    var isCensored: Bool {
-        get { bits & Link.censored != 0 }
-        set { bits = newValue ? bits | Link.censored : bits & ~Link.censored }
+    /// Open, and has room for a request.
+    func canTake(depth: Int) -> Bool {
+        isOpen && !isShed && !isRetiring && outstanding < depth
+    }
+    /// The answer to its oldest outstanding request is not measured: it belongs to a warm-up, or was
+    /// counted as censored.
+    var isUnmeasured: Bool {
+        get { bits & Link.unmeasured != 0 }
+        set { bits = newValue ? bits | Link.unmeasured : bits & ~Link.unmeasured }
+    }
+    /// Its replacement is on its way, and it ends with its last answer.
+    var isRetiring: Bool {
+        get { bits & Link.retiring != 0 }
+        set { bits = newValue ? bits | Link.retiring : bits & ~Link.retiring }
     }
     /// It is being given up; its end is awaited.
     var isShed: Bool { dueNanoseconds == .max }
 
-    mutating func shed() { dueNanoseconds = .max }
+    /// From here on nothing is outstanding on it.
+    mutating func shed() {
+        dueNanoseconds = .max
+        outstanding = 0
+    }
 
     /// Of use to ``LinkTable/closeGaps()`` only.
     fileprivate var isListed: Bool {

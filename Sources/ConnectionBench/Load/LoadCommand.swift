@@ -6,9 +6,16 @@ import Synchronization
 /// A phase of the load. Every command is done by each worker for its own share.
 enum LoadCommand: Codable, Sendable {
     /// Opens connections until `target` exist.
-    case ramp(target: Int)
-    /// Sends at a fixed rate over all connections in turn, whatever the answers do.
-    case probe(requestsPerSecond: Double, startNanoseconds: UInt64, durationNanoseconds: UInt64)
+    ///
+    /// - Parameter allDueNanoseconds: all of them are due at this time, without a window; `nil`: each
+    ///   is due when its turn comes.
+    case ramp(target: Int, allDueNanoseconds: UInt64? = nil)
+    /// Sends as the shape of the load says.
+    case probe(ProbeOrder)
+    /// The same, while connections end and are replaced, this worker's oldest first.
+    ///
+    /// - Parameter inOrder: they end with FIN instead of a reset.
+    case churn(ProbeOrder, closesPerSecond: Double, inOrder: Bool)
     /// Echoes once on every connection, `window` at a time.
     case sweep
     /// Gives up connects that are on their way and ends the newest connections until `target`
@@ -16,6 +23,19 @@ enum LoadCommand: Codable, Sendable {
     case shed(target: Int)
     /// Ends all connections: with a reset, or in order.
     case close(reset: Bool)
+}
+
+/// One worker's part of a probe.
+struct ProbeOrder: Codable, Sendable {
+    /// Of the open loop.
+    var requestsPerSecond: Double
+    /// Connections that are sent to, spread evenly over all; `nil`: all.
+    var activeConnections: Int?
+    var startNanoseconds: UInt64
+    /// From the start on: sent, and not recorded.
+    var warmupNanoseconds: UInt64 = 0
+    /// After the warm-up.
+    var durationNanoseconds: UInt64
 }
 
 /// What a worker says of a command that is done.
@@ -28,6 +48,11 @@ struct LoadReport: Codable, Sendable {
     var answered = 0
     /// Requests that the histogram holds with "at least so long", because no answer came in time.
     var censored = 0
+    /// How well the worker itself kept to the schedule.
+    var generator: GeneratorReport?
+    /// Connections of a churn that were ended, and those that took their places.
+    var retired = 0
+    var replaced = 0
     /// Connections that have never echoed.
     var neverEchoed = 0
     /// When every so many connections of this worker came to exist, see `rampMarkInterval`.

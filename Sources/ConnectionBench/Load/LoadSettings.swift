@@ -2,7 +2,13 @@
 
 /// How a client works, the same in all phases of a run.
 struct LoadSettings: Codable, Sendable {
+    /// Of every message, unless the shape has a distribution.
     var messageByteCount = 64
+    var shape = LoadShape()
+    /// Fixes what is drawn at random.
+    var seed: UInt64 = 0
+    /// A worker is one thread, whose processor time says how busy it is.
+    var workersAreThreads = true
     /// Connects on their way at once, per worker.
     var connectWindow = 256
     var sourcePorts = SourcePorts.planned

@@ -6,12 +6,12 @@ struct MessagePattern {
     private let seed: UInt64
 
     init(connection: UInt32, sequence: UInt32) {
-        // The finaliser of SplitMix64 (Steele et al., 2014).
-        var word = (UInt64(connection) << 32 | UInt64(sequence)) &+ 0x9e37_79b9_7f4a_7c15
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        seed = word ^ (word >> 31)
+        seed = RandomWords.mix(
+            (UInt64(connection) << 32 | UInt64(sequence)) &+ 0x9e37_79b9_7f4a_7c15)
     }
+
+    /// A word to draw the message's size with, apart from its bytes.
+    var sizeDraw: UInt64 { RandomWords.mix(seed ^ 0xd1b5_4a32_d192_ed03) }
 
     @inline(__always)
     private func word(_ position: Int) -> UInt64 {

@@ -24,10 +24,10 @@ struct Shedding {
 
     /// Marks the next connection to give up; `nil` when there is none left.
     ///
-    /// - Returns: the connection, and whether it had a request outstanding.
+    /// - Returns: the connection, and how many of its requests were outstanding.
     mutating func next(
         _ links: inout LinkTable
-    ) -> (id: ConnectionID, wasWaiting: Bool)? {
+    ) -> (id: ConnectionID, outstanding: Int)? {
         while !hasScanned {
             cursor -= 1
             let id = links.id(at: cursor)
@@ -40,11 +40,11 @@ struct Shedding {
             } else {
                 continue
             }
-            let wasWaiting = link.isOpen && link.dueNanoseconds != 0
+            let outstanding = link.outstanding
             link.shed()
             links[id] = link
             inFlight += 1
-            return (id, wasWaiting)
+            return (id, outstanding)
         }
         return nil
     }

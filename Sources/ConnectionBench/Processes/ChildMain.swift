@@ -46,7 +46,8 @@ public enum ChildMain {
         let board = try Scoreboard(fd: scoreboardFD, rowCount: setup.rowCount)
         let addresses = listen.compactMap { SocketAddress($0) }
         let engine = try Engine(setup.configuration(listen: addresses)) { worker in
-            EchoServerHandler(row: board.row(setup.firstRow + worker))
+            EchoServerHandler(
+                row: board.row(setup.firstRow + worker), shape: setup.serverShape)
         }
         try channel.send(
             ChildMessage.ready(

@@ -16,6 +16,8 @@ struct EngineSetup: Codable, Sendable {
     var processors: [UInt32]
     var maskedFeatures: UInt32
     var backlog: Int?
+    /// Of a server.
+    var serverShape: ServerShape
     /// The first of this process's rows in the scoreboard, one per worker.
     var firstRow = 0
     var rowCount = 0
@@ -33,6 +35,7 @@ struct EngineSetup: Codable, Sendable {
             .filter { plan.maskedFeatures.contains($0.element) }
             .reduce(UInt32(0)) { $0 | 1 << UInt32($1.offset) }
         backlog = plan.backlog
+        serverShape = plan.load.server
     }
 
     /// - Parameter listen: addresses, dealt to the workers.

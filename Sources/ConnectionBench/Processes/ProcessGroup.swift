@@ -120,17 +120,27 @@ final class ProcessGroup {
     func startClients() throws {
         // Spare tuples stand in for those whose source port turns out to be taken.
         var connections = target + max(1_000, target / 50)
+        let replacements = self.plan.load.replacements(of: target, workers: workersPerSide)
         if self.plan.sourcePorts == .planned {
-            connections = min(connections, preflight?.portCapacity ?? connections)
+            let capacity = preflight?.portCapacity ?? .max
+            guard replacements == 0 || target + replacements <= capacity else {
+                throw tooFewTuples(target, replacements, capacity)
+            }
+            connections = min(connections, capacity - replacements)
         }
+        // A replacement connects before its forerunner has ended.
+        let slots = replacements > 0 ? target + max(1_000, target / 50) : connections
         let plan = PlanSetup(
-            connections: connections, seed: self.plan.seed,
+            connections: connections + replacements, seed: self.plan.seed,
             portFirst: sourcePorts.lowerBound, portLast: sourcePorts.upperBound,
             excludedPorts: Array(try network.asClient { try ListeningPorts.read() }),
             addressesMax: self.plan.sourceAddresses, network: network.sources,
             destinations: layout.listening, part: 0, parts: layout.processesPerSide)
         var settings = LoadSettings()
         settings.messageByteCount = self.plan.messageByteCount
+        settings.shape = self.plan.load
+        settings.seed = self.plan.seed
+        settings.workersAreThreads = layout.backend != .threads
         settings.connectWindow = max(1, self.plan.connectWindow / workersPerSide)
         settings.connectsPerSecond = self.plan.connectsPerSecond.map { $0 / Double(workersPerSide) }
         settings.sweepWindow = max(1, 256 / workersPerSide)
@@ -143,7 +153,7 @@ final class ProcessGroup {
         }
         settings.sourcePorts = self.plan.sourcePorts
         settings.failuresMax = max(10, 1_000 / workersPerSide)
-        let share = connections / workersPerSide + 1
+        let share = slots / workersPerSide + 1
         for index in 0..<layout.processesPerSide {
             let first = workersPerSide + index * workers
             let rows = first..<first + workers
@@ -159,6 +169,16 @@ final class ProcessGroup {
         for child in clients { _ = try answer(of: child, seconds: 30) }
         layout.clientProcesses = clientPids
         layout.fallbacks = try counters().fallbacks.sorted()
+    }
+
+    /// A tuple is used once: a fresh connection is never refused for what its forerunner has left.
+    private func tooFewTuples(_ target: Int, _ replacements: Int, _ capacity: Int) -> RunStop {
+        RunStop(
+            .wall,
+            "\(Count.format(target)) connections and \(Count.format(replacements)) more for --churn"
+                + " and --storm need as many source addresses with a port, there are"
+                + " \(Count.format(capacity)): give more --sources or --source-ports, a lower"
+                + " --churn or fewer --churn-seconds", exitCode: 77)
     }
 
     private func setup(_ rows: Range<Int>, side: Int, connections: Int) -> EngineSetup {

@@ -87,18 +87,28 @@ public struct ResultTable {
             ToolHeading.line(
                 result.tool, layout?.backend.rawValue ?? "no backend", result.host),
             "\(layout?.processesPerSide ?? 0) server and \(layout?.processesPerSide ?? 0) client"
-                + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each;"
-                + " \(Count.format(Int(result.plan.requestsPerSecond))) requests/s of"
-                + " \(result.plan.messageByteCount) B per probe",
+                + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each; \(load)",
         ]
+    }
+
+    /// The load of a probe, with what makes it another than the plain one.
+    private var load: String {
+        let shape = result.plan.load
+        let rate =
+            shape.loop == .open
+            ? "\(Count.format(Int(result.plan.requestsPerSecond))) requests/s" : "requests"
+        let size = shape.messages?.words ?? "\(Count.format(result.plan.messageByteCount)) B"
+        return (["\(rate) of \(size) per probe"] + shape.words).joined(separator: ", ")
     }
 
     /// The heading, then a row for each step.
     var cells: [[String]] {
-        let head = [
-            "conns", "conn/s", "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B",
-            "user B",
-        ]
+        // What a closed loop reaches is its main figure; an open one is asked for its rate.
+        let isClosed = result.plan.load.loop == .closed
+        let head =
+            ["conns", "conn/s"] + (isClosed ? ["echo/s"] : []) + [
+                "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B", "user B",
+            ]
         let rows = result.steps.map { step in
             let probe = step.probe
             func latency(_ path: KeyPath<LatencySummary, UInt64>) -> String {
@@ -107,9 +117,12 @@ public struct ResultTable {
             let busy = (probe?.processor.machine ?? step.rampProcessor.machine).map {
                 "\(Int((100 * $0.busySeconds / max($0.totalSeconds, 1e-9)).rounded())) %"
             }
+            let echoes = probe.map { Count.format(Int(Double($0.answered) / $0.seconds)) } ?? "-"
             return [
                 Count.format(step.connections) + (step.verified ? "" : "?"),
-                Count.format(Int(step.connectsPerSecond)), latency(\.p50Nanoseconds),
+                Count.format(Int(step.connectsPerSecond)),
+            ] + (isClosed ? [echoes] : []) + [
+                latency(\.p50Nanoseconds),
                 latency(\.p99Nanoseconds), latency(\.p999Nanoseconds),
                 probe?.serverMicrosecondsPerEcho.map { Decimal1.text($0) } ?? "-", busy ?? "-",
                 step.kernelBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
@@ -149,6 +162,8 @@ public struct ResultTable {
                     + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(user))) B of user memory"
             )
         }
+        lines += result.churn?.lines ?? []
+        lines += result.storm?.lines ?? []
         if let hold = result.hold {
             let busy = hold.processor.serverSeconds + hold.processor.clientSeconds
             lines.append(

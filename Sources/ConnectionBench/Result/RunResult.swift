@@ -32,6 +32,9 @@ public struct RunResult: Codable, Sendable {
     public var warnings: [RunWarning] = []
 
     public var steps: [StepResult] = []
+    /// At the last step, where the load asks for them.
+    public var churn: ChurnResult?
+    public var storm: StormResult?
     public var sweep: SweepResult?
     public var hold: HoldResult?
     public var ramp: RampTimeline?
@@ -169,7 +172,9 @@ public struct StepResult: Codable, Sendable {
 }
 
 public struct ProbeResult: Codable, Sendable {
+    /// 0: a closed loop, which offers what its answers allow.
     public var offeredPerSecond: Double
+    /// Of the measured part, without the warm-up.
     public var seconds: Double
     /// When it began, since the start of the run.
     public var startSeconds: Double?
@@ -184,6 +189,8 @@ public struct ProbeResult: Codable, Sendable {
     public var histogram: String?
     public var processor = ProcessorUse()
     public var serverMicrosecondsPerEcho: Double?
+    /// Whether the client kept to its own schedule; absent: nothing was measured.
+    public var generator: GeneratorProof?
 }
 
 public struct SweepResult: Codable, Sendable {

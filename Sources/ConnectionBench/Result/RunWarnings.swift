@@ -75,17 +75,24 @@ extension Run {
                 "requests were not answered in time ("
                     + unanswered.joined(separator: ", ") + "): lower --rate")
         }
-        // With a thread per connection the workers' number is no bound.
-        guard let layout = result.layout, layout.backend != .threads else { return }
-        let workers = Double(layout.processesPerSide * layout.workersPerProcess)
-        let busiest =
-            result.steps.compactMap(\.probe).map(\.processor)
-            .map { $0.clientSeconds / max($0.elapsedSeconds * workers, 1e-9) }.max() ?? 0
-        if busiest > 0.9 {
+        let isClosed = result.plan.load.loop == .closed
+        if isClosed, result.steps.contains(where: { $0.probe != nil }) {
+            warn(
+                "closed-loop",
+                "latencies are those of a closed loop: while a request waits no other is sent on its"
+                    + " connection, so waiting is left out of the percentiles (coordinated omission)"
+            )
+        }
+        let bound = result.steps.compactMap { step in
+            step.probe?.generator.flatMap { $0.isBound == true ? (step, $0.reason) : nil }
+        }
+        if let (step, reason) = bound.last {
             warn(
                 "client-saturated",
-                "the client's workers were busy for \(Int(busiest * 100)) % of"
-                    + " a probe: the latencies are partly its own; lower --rate")
+                "the client was the bottleneck at \(Count.format(step.connections)) connections:"
+                    + " \(reason); "
+                    + (isClosed
+                        ? "the rate is what it could do" : "lower --rate, or give more --workers"))
         }
     }
 

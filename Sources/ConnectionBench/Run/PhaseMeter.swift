@@ -4,14 +4,28 @@ import ConnectionEngine
 
 /// Reads all clocks at its making, and again at the end of the phase.
 struct PhaseMeter {
-    private let startedAt: MonotonicTime
-    private let server: ProcessUsage
-    private let client: ProcessUsage
-    private let machine: MachineUsage?
+    private var startedAt: MonotonicTime
+    private var server: ProcessUsage
+    private var client: ProcessUsage
+    private var machine: MachineUsage?
 
     init(_ group: ProcessGroup) {
         server = ProcessUsage.sum(of: group.serverPids).usage
         client = ProcessUsage.sum(of: group.clientPids).usage
+        machine = try? MachineUsage.read()
+        startedAt = .now
+    }
+
+    /// Counts processor time from now on; switches, which take a file for each thread, from the
+    /// making on.
+    mutating func restart(_ group: ProcessGroup) {
+        // One that has ended keeps its old time: the next check names it.
+        if let seconds = ProcessClock.seconds(of: group.serverPids) {
+            server.processorSeconds = seconds
+        }
+        if let seconds = ProcessClock.seconds(of: group.clientPids) {
+            client.processorSeconds = seconds
+        }
         machine = try? MachineUsage.read()
         startedAt = .now
     }

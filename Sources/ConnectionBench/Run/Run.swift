@@ -91,6 +91,8 @@ public final class Run {
             try start(backend, climb)
             for step in climb.steps { try self.climb(to: step) }
             if let last = climb.last { try meetWall(last) }
+            try churn()
+            try storm()
             if plan.sweeps { try sweep() }
             if plan.holdSeconds > 0 { try hold() }
             result.complete = true

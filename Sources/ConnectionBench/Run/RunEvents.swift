@@ -31,6 +31,8 @@ public enum RunPhase: String, Codable, CaseIterable, Sendable {
     /// Looking at the machine, starting processes.
     case prepare
     case ramp, probe, sweep, hold
+    /// Connections are replaced one after another, or all at once.
+    case churn, storm
     case close
 }
 

@@ -1,4 +1,4 @@
-// The phases of a run on its way up: ramp, verify, probe, sweep, hold.
+// The phases of a run on its way up: ramp, verify, sweep, hold.
 
 import ConnectionEngine
 import Glibc
@@ -207,51 +207,7 @@ extension Run {
         record.controlGroupUsedBytes = ControlGroup(files: HostFiles(root: "")).memory()?.used
     }
 
-    // MARK: Load
-
-    func probe(_ group: ProcessGroup, _ step: Int) throws -> ProbeResult {
-        var probe = ProbeResult(
-            offeredPerSecond: plan.requestsPerSecond, seconds: plan.probeSeconds)
-        let wrongBefore = group.board.sum(.wrong, rows: group.clientRows)
-        begin(.probe, target: step)
-        let meter = PhaseMeter(group)
-        let start = MonotonicTime.now.advanced(byNanoseconds: 20_000_000)
-        probe.startSeconds = start.seconds(since: self.startedAt)
-        let duration = UInt64(plan.probeSeconds * 1e9)
-        let deadline = start.advanced(byNanoseconds: duration + 20_000_000_000)
-        let reports = try group.load({ worker in
-            // By its connections, of which it may have none.
-            let share = Double(Run.share(of: step, worker, group.workersPerSide)) / Double(step)
-            return .probe(
-                requestsPerSecond: plan.requestsPerSecond * share,
-                startNanoseconds: start.nanoseconds, durationNanoseconds: duration)
-        }) {
-            let part = MonotonicTime.now.seconds(since: start) / plan.probeSeconds
-            show(
-                "probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s", part: part,
-                secondsLeft: plan.probeSeconds * (1 - part))
-            if MonotonicTime.now > deadline {
-                throw RunStop(.stalled, "the probe did not end in time", exitCode: 1)
-            }
-        }
-        probe.processor = meter.read(group)
-        probe.wrongAnswers = group.board.sum(.wrong, rows: group.clientRows) - wrongBefore
-        var latency = LatencyHistogram()
-        for report in reports {
-            latency.add(report.echoLatency)
-            probe.due += report.due
-            probe.sent += report.sent
-            probe.answered += report.answered
-            probe.censored += report.censored
-        }
-        probe.latency = latency.summary
-        probe.histogram = latency.base64
-        if probe.answered > 0 {
-            probe.serverMicrosecondsPerEcho =
-                probe.processor.serverSeconds * 1e6 / Double(probe.answered)
-        }
-        return probe
-    }
+    // MARK: All that is held
 
     /// Every connection echoes once; then, and only then, they are said to be held.
     func sweep() throws {

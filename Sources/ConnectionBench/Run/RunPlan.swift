@@ -34,7 +34,10 @@ public struct RunPlan: Codable, Sendable {
     public var raisesLimits = false
     /// Requests per second of a probe, over all connections together.
     public var requestsPerSecond = 10_000.0
+    /// Of a distribution in ``load`` the largest.
     public var messageByteCount = 64
+    /// How requests are sent.
+    public var load = LoadShape()
     public var bufferByteCount = 2_048
     public var probeSeconds = 2.0
     public var holdSeconds = 2.0

@@ -36,6 +36,7 @@ extension Calibration {
         small.untilWall = false
         small.ignoresWalls = true
         small.probeSeconds = 0
+        small.load = LoadShape()
         small.holdSeconds = 0
         small.sweeps = true
         small.teardown = .reset

@@ -122,6 +122,37 @@ import Testing
         #expect(difference.threadCount == 6)
     }
 
+    @Test("processor time is finer than a tick, and has that of ended threads")
+    func clock() throws {
+        let before = try ProcessUsage.read(pid: getpid())
+        var thread = pthread_t()
+        let made = pthread_create(
+            &thread, nil,
+            { _ in
+                // 3 ms of this thread: less than one tick.
+                var time = timespec()
+                repeat {
+                    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+                } while time.tv_sec == 0 && time.tv_nsec < 3_000_000
+                return nil
+            }, nil)
+        try #require(made == 0)
+        pthread_join(thread, nil)
+        let after = try ProcessUsage.read(pid: getpid())
+        let used = after.since(before).processorSeconds
+        #expect(used >= 0.003, "\(used) s")
+        let ticks = after.userSeconds + after.systemSeconds
+        // A clock of ticks would show whole ones only.
+        #expect(abs(after.processorSeconds * 100 - (after.processorSeconds * 100).rounded()) > 1e-6)
+        #expect(abs(after.processorSeconds - ticks) < 0.05 + 0.05 * ticks)
+    }
+
+    @Test("the clock of a process that is gone is none")
+    func goneClock() {
+        #expect(ProcessClock.seconds(of: 4_194_305) == nil)
+        #expect(ProcessClock.seconds(of: [getpid(), 4_194_305]) == nil)
+    }
+
     @Test("a process that has ended is an error with its number, and the others are summed")
     func vanished() throws {
         // Above the highest pid that a kernel can give.

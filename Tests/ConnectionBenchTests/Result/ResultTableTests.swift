@@ -44,6 +44,54 @@ import Testing
             lines.last == "PASS 5,000 connections held and verified, every connection echoed")
     }
 
+    @Test("the heading tells the shape of the load where it is not the plain one")
+    func shape() {
+        var result = result(steps: [step(1_000)])
+        #expect(
+            ResultTable(result).text.contains(
+                "2 worker(s) each; 10,000 requests/s of 64 B per probe\n"))
+        result.plan.load.arrivals = .poisson
+        result.plan.load.activeFraction = 0.005
+        result.plan.load.messages = .uniform(64, 1_024)
+        #expect(
+            ResultTable(result).text.contains(
+                "; 10,000 requests/s of 64 to 1,024 B per probe, Poisson arrivals, 0.5 % of the"
+                    + " connections active\n"))
+    }
+
+    @Test("a closed loop shows what it reached instead of what was offered")
+    func closedLoop() throws {
+        var step = step(1_000)
+        step.probe?.answered = 86_420
+        var result = result(steps: [step])
+        #expect(!ResultTable(result).text.contains("echo/s"))
+        result.plan.load.loop = .closed
+        let lines = ResultTable(result).text.split(separator: "\n").map(String.init)
+        #expect(lines[1].hasSuffix("; requests of 64 B per probe, closed loop"))
+        let head = try #require(lines.firstIndex { $0.contains("conn/s  echo/s") })
+        #expect(lines[head + 1].contains("43,210  43,210"))
+        #expect(lines[head].count == lines[head + 1].count)
+    }
+
+    @Test("churn and storm have a line each, with their failures")
+    func replaced() {
+        var result = result(steps: [step(1_000)])
+        var churn = ChurnResult(ChurnShape(closesPerSecond: 500, seconds: 10))
+        churn.closesPerSecond = 499.6
+        churn.connectsPerSecond = 499
+        churn.connectFailures = ["ECONNREFUSED": 2, "EADDRINUSE": 1]
+        result.churn = churn
+        var storm = StormResult(connections: 1_000)
+        storm.seconds = 0.25
+        storm.connectsPerSecond = 4_000
+        result.storm = storm
+        let text = ResultTable(result).text
+        #expect(text.contains("churn: 500 closes/s and 499 connects/s of 500 wanted, for 10.0 s"))
+        #expect(text.contains("3 failed (EADDRINUSE, ECONNREFUSED) and were made again"))
+        #expect(text.contains("all back 250.0 ms after they were due at once (4,000/s)"))
+        #expect(text.contains(", none failed"))
+    }
+
     @Test("all rows of the grid are equally wide")
     func aligned() throws {
         let text = ResultTable(result(steps: [step(1_000), step(5_000, verified: false)])).text

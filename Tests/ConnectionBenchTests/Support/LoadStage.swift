@@ -16,6 +16,20 @@ final class LoadStage {
     let row: Scoreboard.Row
     /// The newest request of each connection.
     private(set) var requests: [ConnectionID: [UInt8]] = [:]
+    /// All requests of each connection.
+    private(set) var sent: [ConnectionID: [[UInt8]]] = [:]
+
+    /// - Parameter shape: changes the plain one.
+    convenience init(
+        tuples: Int = 100, worker: (index: Int, count: Int) = (0, 1), buffers: UInt32 = 64,
+        slots: UInt32 = 100, shape: (inout LoadShape) -> Void, connectWindow: Int = 256
+    ) throws {
+        var settings = LoadSettings()
+        settings.connectWindow = connectWindow
+        shape(&settings.shape)
+        try self.init(
+            tuples: tuples, worker: worker, buffers: buffers, slots: slots, settings)
+    }
 
     init(
         tuples: Int = 100, worker: (index: Int, count: Int) = (0, 1), buffers: UInt32 = 64,
@@ -56,6 +70,7 @@ final class LoadStage {
                     bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self)
                 }
             }
+            sent[id, default: []].append(requests[id] ?? [])
             operations.release(buffer)
         }
         return asked
@@ -69,11 +84,37 @@ final class LoadStage {
 
     /// Asks for a probe without telling its absolute times.
     @discardableResult
-    func probe(perSecond: Double, from start: Double, for duration: Double) -> [Operation] {
+    func probe(
+        perSecond: Double, from start: Double, for duration: Double, warmup: Double = 0,
+        active: Int? = nil
+    ) -> [Operation] {
+        post(.probe(order(perSecond, start, duration, warmup, active)), at: start)
+    }
+
+    /// Asks for a churn, with requests meanwhile.
+    @discardableResult
+    func churn(
+        closesPerSecond: Double, perSecond: Double = 0, from start: Double, for duration: Double,
+        inOrder: Bool = false
+    ) -> [Operation] {
         post(
-            .probe(
-                requestsPerSecond: perSecond, startNanoseconds: at(start).nanoseconds,
-                durationNanoseconds: UInt64(duration * 1e6)), at: start)
+            .churn(
+                order(perSecond, start, duration, 0, perSecond > 0 ? nil : 0),
+                closesPerSecond: closesPerSecond, inOrder: inOrder), at: start)
+    }
+
+    private func order(
+        _ perSecond: Double, _ start: Double, _ duration: Double, _ warmup: Double, _ active: Int?
+    ) -> ProbeOrder {
+        ProbeOrder(
+            requestsPerSecond: perSecond, activeConnections: active,
+            startNanoseconds: at(start).nanoseconds, warmupNanoseconds: UInt64(warmup * 1e6),
+            durationNanoseconds: UInt64(duration * 1e6))
+    }
+
+    /// Bytes from the server: requests of a connection, by their numbers from 0, one after another.
+    func answers(_ id: ConnectionID, _ numbers: ClosedRange<Int>) -> Completion {
+        answer(id, numbers.flatMap { sent[id]?[$0] ?? [] })
     }
 
     /// Opens `count` connections at 0 ms and takes the ramp's report away.

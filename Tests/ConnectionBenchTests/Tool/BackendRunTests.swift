@@ -32,7 +32,7 @@ extension ToolTests {
             let file = try ResultPath()
             let tool = try ToolProcess([
                 "--backend", backend.rawValue, "--conns", "300", "--probe", "0.3", "--hold", "0.1",
-                "--rate", "1k", "--json", file.path,
+                "--rate", "1k", "--warmup", "0", "--json", file.path,
             ])
             #expect(try tool.end() == 0, "\(tool.errors)\(tool.output)")
             #expect(tool.survivors == [])

@@ -37,6 +37,22 @@ import Testing
         expect(operations.count, 0)
     }
 
+    @Test("an id names its connection until that ends, and not the one that has its index then")
+    func holds() throws {
+        var operations = try OperationQueue(limits: limits())
+        let connected = operations.connect(to: .loopback(port: 1))
+        let first = try #require(connected)
+        let isHeld = operations.holds(first)
+        operations.table.release(first)
+        let isHeldAfterEnd = operations.holds(first)
+        let again = operations.connect(to: .loopback(port: 1))
+        let second = try #require(again)
+        #expect(second.index == first.index)
+        #expect(isHeld && !isHeldAfterEnd)
+        expect(operations.holds(first), false)
+        expect(operations.holds(second), true)
+    }
+
     @Test("a queue that is too small grows, is counted and loses nothing")
     func growth() throws {
         var operations = try OperationQueue(limits: limits())
