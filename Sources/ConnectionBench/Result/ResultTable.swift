@@ -70,6 +70,7 @@ public struct ResultTable {
         lines += result.appliedChanges.map(\.text)
         lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
         lines += walls
+        lines += (result.thresholds ?? []).map(\.line)
         if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
         lines.append(verdict)
         return lines.joined(separator: "\n")
@@ -206,7 +207,9 @@ public struct ResultTable {
         let reached = result.steps.last { $0.verified }?.connections ?? 0
         if result.complete {
             let echoed = result.sweep == nil ? "" : ", every connection echoed"
-            return "PASS \(Count.format(reached)) connections held and verified\(echoed)"
+            let missed = result.exitCode == 99
+            return "\(missed ? "FAIL" : "PASS") \(Count.format(reached)) connections held and"
+                + " verified\(echoed)\(missed ? ", a threshold was missed (exit 99)" : "")"
         }
         if result.plan.climbsToWall, result.stopped?.kind == .wall,
             let prediction = result.prediction, prediction.reached == reached
