@@ -7,7 +7,8 @@ import Glibc
 enum BuildFacts {
     static var tool: ToolFacts {
         ToolFacts(
-            version: toolVersion, commit: commit, buildMode: buildMode, compiler: compiler)
+            version: toolVersion, commit: commit, buildMode: buildMode, compiler: compiler,
+            executable: .ofThisProcess())
     }
 
     /// What `--version` prints.

@@ -16,8 +16,12 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         name: [.short, .long], parsing: .unconditional,
-        help: "uring, epoll, threads, or auto (uring, else epoll).")
-    var backend: BackendChoice = .auto
+        help: """
+            uring, epoll, threads, or auto (uring, else epoll); several in turns: uring,epoll, or all.
+            """, transform: BackendSelection.init(parsing:))
+    var backend = BackendSelection.auto
+
+    @OptionGroup var turns: TurnOptions
 
     @Option(
         name: [.customShort("n"), .customLong("conns")], parsing: .unconditional,
@@ -218,7 +222,9 @@ struct RunCommand: ParsableCommand {
         if connections == .max, steps != nil {
             throw ValidationError("--steps: with --conns max the steps follow the prediction")
         }
-        _ = try ladder()
+        try turns.check(
+            backends: backend, hasCount: connections != .max, untilWall: untilWall,
+            steps: try ladder())
     }
 
     private func ladder() throws -> [Int] {
@@ -241,6 +247,8 @@ struct RunCommand: ParsableCommand {
             throw error
         }
         let progress = RunProgress(isQuiet: quiet)
+        let several = BackendTurnsRunner(backends: backend, options: turns)
+        if several.isNeeded { return try several.run(try plan(), output, progress) }
         let run: Run
         do {
             run = try Run(
@@ -251,8 +259,9 @@ struct RunCommand: ParsableCommand {
             output.discard()
             throw Exit.withMessage("\(error)", code: 1)
         }
-        let result = run.perform()
+        var result = run.perform()
         followers.finish()
+        result.judge(turns.thresholds)
         try output.finish(result)
     }
 
@@ -266,7 +275,7 @@ struct RunCommand: ParsableCommand {
             plan = RunPlan(connections: 0, steps: [], seed: seed)
             plan.climbsToWall = true
         }
-        plan.backend = backend.kind
+        plan.backend = backend.kinds[0]
         plan.bufferByteCount = buffer
         plan.probeSeconds = probeSeconds
         plan.holdSeconds = holdSeconds

@@ -10,6 +10,13 @@ public struct Comparison: Codable, Sendable {
     public var unlike: [UnlikeFact] = []
     /// Reasons why the figures deserve no trust, in plain words.
     public var reservations: [String] = []
+    /// The two took turns: intervals are of whole rounds, so that a slow change cancels out.
+    public var isInterleaved = false
+    /// Figures that were tested, and their p-values corrected, together.
+    public var figuresTested = 0
+    public var rule = VerdictRule()
+    /// The smallest difference that the runs could have resolved, and the runs that 5 % needs.
+    public var resolution = ""
 
     public init(base: String, new: String, cells: [ComparedCell]) {
         self.base = base
@@ -26,7 +33,7 @@ public struct ComparedCell: Codable, Sendable {
     public var base: SampleSummary
     public var new: SampleSummary
     /// Median of new through median of base, with its bootstrap interval of 95 %; `nil`: too few
-    /// runs, or the base is 0.
+    /// runs, or a value that is not above 0.
     public var ratio: RatioEstimate?
     /// Mann-Whitney, two-sided; and after Benjamini-Hochberg over all cells of the comparison.
     public var pValue: Double?
@@ -94,10 +101,13 @@ public struct UnlikeFact: Codable, Hashable, Sendable {
     public var name: String
     public var base: String
     public var new: String
+    /// What was offered to the servers differs, and not only the machine.
+    public var isLoad = false
 
-    public init(name: String, base: String, new: String) {
+    public init(name: String, base: String, new: String, isLoad: Bool = false) {
         self.name = name
         self.base = base
         self.new = new
+        self.isLoad = isLoad
     }
 }

@@ -30,6 +30,19 @@ public enum Metric: String, CaseIterable, Codable, Hashable, Sendable {
 
     public var prefersLarger: Bool { unit == .perSecond }
 
+    /// A client that is the bottleneck measures itself in these.
+    public var isBoundByClient: Bool { [.p50, .p99, .p999, .echoRate].contains(self) }
+
+    /// Measured while requests are sent: of unlike loads it cannot be compared.
+    public var dependsOnLoad: Bool {
+        switch self {
+        case .p50, .p99, .p999, .echoRate, .serverCPU, .clientCPU: true
+        case .connectRate, .connectP50, .connectP99, .connectCPU, .closeRate, .kernelBytes,
+            .userBytes:
+            false
+        }
+    }
+
     /// For people.
     public var title: String {
         switch self {

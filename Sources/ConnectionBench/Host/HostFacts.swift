@@ -12,6 +12,9 @@ public struct HostFacts: Codable, Hashable, Sendable {
     /// How many of them this process may run on.
     public var processorsAllowed: Int?
     public var clockSource: String?
+    /// `performance`, `schedutil`, …: the governors of all processors, most often one word. `nil`
+    /// also where the hypervisor keeps the frequency to itself.
+    public var frequencyGovernor: String?
     public var memoryTotalBytes: Int?
     /// The kernel's mitigations, which cost time at each entry: name of the vulnerability and the
     /// kernel's sentence about it.
@@ -118,6 +121,7 @@ extension HostFacts {
             .flatMap { Self.countOfList(String($0)) }
         let clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
         clockSource = files.value(clock)
+        frequencyGovernor = Self.frequencyGovernor(files)
         memoryTotalBytes = files.lines("/proc/meminfo")?.kibibytesIfPresent("MemTotal")
 
         let directory = "/sys/devices/system/cpu/vulnerabilities"
@@ -175,6 +179,15 @@ extension HostFacts {
         } else if files.exists("/run/.containerenv") {
             containerHint = "podman"
         }
+    }
+
+    /// One word when all processors have the same, else each of them once.
+    private static func frequencyGovernor(_ files: HostFiles) -> String? {
+        let directory = "/sys/devices/system/cpu/cpufreq"
+        let policies = files.names(in: directory)?.filter { $0.hasPrefix("policy") } ?? []
+        let governors = Set(
+            policies.compactMap { files.value("\(directory)/\($0)/scaling_governor") })
+        return governors.isEmpty ? nil : governors.sorted().joined(separator: " ")
     }
 
     private static var builtFor: String? {

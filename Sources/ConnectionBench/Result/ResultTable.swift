@@ -77,6 +77,7 @@ public struct ResultTable {
         lines += result.appliedChanges.map(\.text)
         lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
         lines += walls
+        lines += (result.thresholds ?? []).map(\.line)
         if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
         return lines
     }
@@ -235,6 +236,9 @@ public struct ResultTable {
         let status = result.status.rawValue
         switch result.status {
         case .pass: return "\(status) \(reached) connections held and verified\(echoed)"
+        case .missed:
+            return "\(status) \(reached) connections held and verified\(echoed), a threshold was"
+                + " missed (exit \(result.exitCode))"
         case .wall:
             return "\(status) \(reached) connections held and verified\(echoed)"
                 + " (exit \(result.exitCode))"

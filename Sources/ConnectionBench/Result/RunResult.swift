@@ -30,6 +30,8 @@ public struct RunResult: Codable, Sendable {
     public var evidence: Evidence?
     public var exitCode: Int32 = 1
     public var warnings: [RunWarning] = []
+    /// What became of each --fail-if; absent when there was none.
+    public var thresholds: [ThresholdOutcome]?
 
     public var steps: [StepResult] = []
     /// At the last step, where the load asks for them.
@@ -73,12 +75,18 @@ public struct ToolFacts: Codable, Sendable {
     public var commit: String?
     public var buildMode: String
     public var compiler: String
+    /// The file that ran, so that a comparison can find it again.
+    public var executable: ExecutableIdentity?
 
-    public init(version: String, commit: String?, buildMode: String, compiler: String) {
+    public init(
+        version: String, commit: String?, buildMode: String, compiler: String,
+        executable: ExecutableIdentity? = nil
+    ) {
         self.version = version
         self.commit = commit
         self.buildMode = buildMode
         self.compiler = compiler
+        self.executable = executable
     }
 
     /// What the tool itself spoils in every result.

@@ -14,10 +14,15 @@ public struct RunSet: Codable, Sendable {
     public var startedAt: String
     /// Names of the candidates, the reference first: backends, or `base` and `new`.
     public var candidates: [String]
-    /// Every run that was begun, in order.
+    /// Rounds that were asked for; each has one run of each candidate.
+    public var rounds = 0
+    /// Every run that was begun, in order; the runs before the first round, which only warm the
+    /// machine up, are not among them.
     public var runs: [CandidateRun]
     /// Each candidate against the reference, and against each other.
     public var comparisons: [Comparison] = []
+    /// What became of each --fail-if or --fail-on; absent when there was none.
+    public var thresholds: [ThresholdOutcome]?
     /// All planned runs were made and reached their last step.
     public var complete = false
     public var stopped: StopReason?
@@ -51,5 +56,12 @@ public struct RunSet: Codable, Sendable {
 
     public func runs(of candidate: String) -> [RunResult] {
         runs.filter { $0.candidate == candidate }.map(\.result)
+    }
+
+    /// Why there is no run at all, as what ended the set; `nil` when nothing failed.
+    public var failure: StopReason? {
+        warnings.first { $0.id == "run-failed" }.map {
+            StopReason(kind: .machineUnfit, message: $0.message, exitCode: exitCode)
+        }
     }
 }

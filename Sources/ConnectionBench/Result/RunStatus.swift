@@ -4,6 +4,8 @@
 public enum RunStatus: String, Sendable {
     /// The last step was reached and verified.
     case pass = "PASS"
+    /// So it was, but a figure broke a bound of --fail-if.
+    case missed = "FAIL"
     /// A climb to the wall ended at it, with everything verified.
     case wall = "WALL"
     case incomplete = "INCOMPLETE"
@@ -14,7 +16,7 @@ extension RunResult {
     public var connectionsVerified: Int { steps.last { $0.verified }?.connections ?? 0 }
 
     public var status: RunStatus {
-        if complete { return .pass }
+        if complete { return exitCode == 99 ? .missed : .pass }
         let isWall =
             plan.climbsToWall && stopped?.kind == .wall
             && prediction?.reached == connectionsVerified

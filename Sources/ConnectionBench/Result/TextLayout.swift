@@ -33,3 +33,22 @@ enum TextLayout {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 }
+
+/// Rows of cells under one another: the first column to the left, the others to the right.
+enum TextGrid {
+    static func lines(_ rows: [[String]], gap: String = "  ") -> [String] {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in
+            rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0
+        }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                column == 0
+                    ? TextLayout.pad(cell, widths[0]) : TextLayout.padLeft(cell, widths[column])
+            }
+            var line = cells.joined(separator: gap)
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+}

@@ -37,6 +37,10 @@ private let status = """
             "/proc/sys/net/ipv4/tcp_mem": "287898\t383867\t575796\n",
             "/sys/devices/system/cpu/online": "0-3,8\n",
             "/sys/devices/system/cpu/vulnerabilities/meltdown": "Not affected\n",
+            "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor": "schedutil\n",
+            "/sys/devices/system/cpu/cpufreq/policy1/scaling_governor": "performance\n",
+            "/sys/devices/system/cpu/cpufreq/policy2/scaling_governor": "schedutil\n",
+            "/sys/devices/system/cpu/cpufreq/boost": "1\n",
             "/.dockerenv": "",
         ])
         let facts = HostFacts(reading: HostFiles(root: root.path))
@@ -57,6 +61,7 @@ private let status = """
         #expect(facts.processorsOnline == 5)
         #expect(facts.processorsAllowed == 3)
         #expect(facts.vulnerabilities == ["meltdown": "Not affected"])
+        #expect(facts.frequencyGovernor == "performance schedutil")
         #expect(facts.effectiveUser == 1_001)
         #expect(facts.seccompMode == 2)
         #expect(facts.containerHint == "docker")

@@ -1,0 +1,122 @@
+// A suspected regression is looked at again: both commands in turns, on the machine as it is now.
+
+/// Runs the commands of both sides again, if both executables are still what they were.
+public struct Confirmation {
+    private let base: RunGroup
+    private let new: RunGroup
+    private let rounds: Int
+
+    public init(_ pair: ComparedPair, rounds: Int) {
+        base = pair.base
+        new = pair.new
+        self.rounds = rounds
+    }
+
+    /// Why they cannot be run again; `nil`: they can.
+    public func obstacle() -> String? {
+        for group in [base, new] {
+            guard let run = group.runs.first?.result, let executable = run.tool.executable else {
+                return "\(group.name) does not say which executable made it"
+            }
+            if let obstacle = executable.obstacle() { return obstacle }
+            let changesHost = ["--apply", "--sysctl"].first { run.commandLine.contains($0) }
+            if let changesHost { return "\(group.name) was made with \(changesHost)" }
+            guard run.layout != nil else { return "\(group.name) was made with no backend" }
+        }
+        return nil
+    }
+
+    /// - Precondition: there is no ``obstacle()``.
+    func candidates() -> [TurnCandidate] {
+        zip([base, new], ["base", "new"]).compactMap { group, name in
+            guard let run = group.runs.first?.result, let executable = run.tool.executable,
+                let backend = run.layout?.backend
+            else { return nil }
+            return ToolCandidate.make(
+                name: name, path: executable.path,
+                options: RunOptions.again(run.commandLine) + ["--backend", backend.rawValue])
+        }
+    }
+
+    /// The runs, and the comparison of the suspected figures alone.
+    func perform(
+        _ figures: Set<RegressionCheck.Figure>, rule: VerdictRule, tool: ToolFacts,
+        commandLine: [String], progress: RunProgress
+    ) throws -> (set: RunSet, comparison: Comparison) {
+        let turns = try TurnRun(
+            candidates(), rounds: rounds, warmsUp: true, thresholds: [], rule: rule, tool: tool,
+            commandLine: commandLine, progress: progress)
+        let set = turns.perform()
+        let comparison = Comparison(
+            base: RunGroup(set, candidate: "base"), new: RunGroup(set, candidate: "new"),
+            isInterleaved: true, rule: rule
+        ) { figures.contains(RegressionCheck.Figure(metric: $0, connections: $1)) }
+        return (set, comparison)
+    }
+}
+
+extension ComparisonReport {
+    /// Compares all pairs, and runs again what looks like a regression.
+    ///
+    /// - Parameter confirmRounds: `nil`: nothing is run again.
+    public static func make(
+        _ pairs: [ComparedPair], thresholds: [RelativeThreshold], rule: VerdictRule,
+        confirmRounds: Int?, tool: ToolFacts, commandLine: [String], progress: RunProgress
+    ) throws -> ComparisonReport {
+        var report = ComparisonReport(
+            tool: tool, commandLine: commandLine, startedAt: WallClock.now, comparisons: [])
+        let check = RegressionCheck(thresholds)
+        for pair in pairs {
+            let comparison = Comparison(
+                base: pair.base, new: pair.new, isInterleaved: false, unlike: pair.unlike,
+                rule: rule)
+            report.comparisons.append(comparison)
+            let suspected = check.suspected(in: comparison)
+            var (again, obstacle): (Comparison?, String?) = (nil, nil)
+            if !suspected.isEmpty {
+                let confirmation = Confirmation(pair, rounds: confirmRounds ?? 0)
+                obstacle = confirmRounds == nil ? "--no-confirm" : confirmation.obstacle()
+                if obstacle == nil {
+                    progress.say(
+                        "\(suspected.count) figure(s) look worse: running both commands again, in"
+                            + " turns")
+                    let second = try confirmation.perform(
+                        suspected, rule: rule, tool: tool, commandLine: commandLine,
+                        progress: progress)
+                    report.runs = (report.runs ?? []) + [second.set]
+                    if let stopped = second.set.stopped {
+                        report.exitCode = stopped.exitCode
+                        obstacle = stopped.message
+                    } else if second.set.runs.isEmpty {
+                        obstacle = second.set.warnings.first?.message ?? "no run was made"
+                    } else {
+                        again = second.comparison
+                    }
+                }
+            }
+            report.regressions += check.outcomes(comparison, again: again, obstacle: obstacle)
+            if report.exitCode != 0 { return report }
+        }
+        if report.regressions.contains(where: \.isRegression) { report.exitCode = 98 }
+        return report
+    }
+
+    /// Of two executables that took turns: these runs are the confirmation already.
+    public static func make(
+        _ set: RunSet, thresholds: [RelativeThreshold], tool: ToolFacts, commandLine: [String]
+    ) -> ComparisonReport {
+        var report = ComparisonReport(
+            tool: tool, commandLine: commandLine, startedAt: set.startedAt,
+            comparisons: set.comparisons)
+        let check = RegressionCheck(thresholds)
+        report.regressions = set.comparisons.flatMap {
+            check.outcomes($0, again: nil, obstacle: nil)
+        }
+        report.exitCode = set.exitCode
+        if report.exitCode == 0, report.regressions.contains(where: \.isRegression) {
+            report.exitCode = 98
+        }
+        report.runs = [set]
+        return report
+    }
+}
