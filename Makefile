@@ -6,7 +6,9 @@ BACKEND ?= uring
 TOOL := .build/release/uring-bench
 TEST_PYTHON := $(CURDIR)/.build/test-python
 
-.PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke ratios clean
+MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
+
+.PHONY: man completions bench walls setup-tests test test-release build setup lint format floor example smoke ratios clean
 
 # The main job: N connections on one machine, measured at each step; the result lands in out/.
 bench: build
@@ -67,6 +69,20 @@ floor: setup
 
 example: setup
 	$(SWIFT) build -c release --package-path Examples/EchoServer
+
+# The man page, from the options themselves; checked where mandoc is installed.
+man: setup
+	@mkdir -p out
+	$(SWIFT) package plugin generate-manual
+	@cp $(MANUAL) out/uring-bench.1
+	@! command -v mandoc >/dev/null || mandoc -Tlint -Werror out/uring-bench.1
+
+# For bash, zsh and fish.
+completions: build
+	@mkdir -p out/completions
+	$(TOOL) --generate-completion-script bash >out/completions/uring-bench.bash
+	$(TOOL) --generate-completion-script zsh >out/completions/_uring-bench
+	$(TOOL) --generate-completion-script fish >out/completions/uring-bench.fish
 
 # A short real run on each backend.
 smoke: build
