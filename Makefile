@@ -10,8 +10,11 @@ SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
     Examples/EchoServer/Sources Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/Holder \
     Benchmarks/Peers/SwiftNIO/Package.swift Benchmarks/Peers/SwiftNIO/Sources
 
-.PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke \
-    peers bench-peers bench-scale bench-regression bench-baseline bench-micro bench-tests clean
+MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
+
+.PHONY: bench walls setup-tests test test-release build setup man completions lint format floor \
+    example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
+    bench-tests clean
 
 # The main job: N connections on one machine, measured at each step; the result lands in out/.
 bench: build
@@ -72,6 +75,20 @@ floor: setup
 
 example: setup
 	$(SWIFT) build -c release --package-path Examples/EchoServer
+
+# The man page, from the options themselves; checked where mandoc is installed.
+man: setup
+	@mkdir -p out
+	$(SWIFT) package plugin generate-manual
+	@cp $(MANUAL) out/uring-bench.1
+	@! command -v mandoc >/dev/null || mandoc -Tlint -Werror out/uring-bench.1
+
+# For bash, zsh and fish.
+completions: build
+	@mkdir -p out/completions
+	$(TOOL) --generate-completion-script bash >out/completions/uring-bench.bash
+	$(TOOL) --generate-completion-script zsh >out/completions/_uring-bench
+	$(TOOL) --generate-completion-script fish >out/completions/uring-bench.fish
 
 # A short real run on each backend.
 smoke: build

@@ -42,4 +42,18 @@ enum OutputKind: String, CaseIterable {
         case .md: ResultText.markdown(result)
         }
     }
+
+    /// - Throws: ``OneRunOnly`` for a form that has no place for several runs.
+    func text(of set: RunSet) throws -> String {
+        switch self {
+        case .json: try JSONText.pretty(set)
+        case .ndjson: try ResultText.ndjson(set)
+        case .csv: ResultText.csv(set)
+        case .hlog: ResultText.histogramLog(set)
+        case .md: ResultText.markdown(set)
+        case .hgrm, .prom: throw OneRunOnly(form: rawValue)
+        }
+    }
+
+    var holdsSeveralRuns: Bool { self != .hgrm && self != .prom }
 }

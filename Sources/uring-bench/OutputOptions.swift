@@ -33,6 +33,16 @@ struct OutputOptions: ParsableArguments {
         for path in output { _ = try OutputKind(path: path) }
     }
 
+    /// For a command that makes several runs.
+    func checkSeveralRuns() throws {
+        for path in output {
+            let kind = try OutputKind(path: path)
+            guard kind.holdsSeveralRuns else {
+                throw ValidationError("--output \(path): \(OneRunOnly(form: kind.rawValue))")
+            }
+        }
+    }
+
     func checkStandardOutput(json: String?) throws {
         if json == "-", stream == "-" {
             throw ValidationError(

@@ -71,6 +71,13 @@ struct ResultOutput {
             isEmpty: result.steps.isEmpty, stopped: result.stopped, code: result.exitCode)
     }
 
+    /// - Parameter text: for standard output.
+    func finish(_ set: RunSet, text: @autoclosure () -> String) throws {
+        try finish(
+            { try $0.text(of: set) }, text: text(), isEmpty: set.runs.isEmpty,
+            stopped: set.stopped, code: set.exitCode)
+    }
+
     private func finish(
         _ content: (OutputKind) throws -> String, text: @autoclosure () -> String?, isEmpty: Bool,
         stopped: StopReason?, code: Int32

@@ -1,5 +1,6 @@
 // A run's metrics on a local port, for a scraper, while it goes on.
 
+import CLinux
 import ConnectionEngine
 import Glibc
 import Synchronization
@@ -25,8 +26,8 @@ public final class MetricsServer: RunObserver {
 
     /// Binds the port and begins to answer.
     public init(port: UInt16) throws(SystemError) {
-        fd = socket(
-            AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        // Child processes must not keep the port.
+        fd = socket(AF_INET, CLinux_SOCK_STREAM | CLinux_SOCK_CLOEXEC, 0)
         guard fd >= 0 else { throw SystemError(Errno(errno), call: "socket") }
         do throws(SystemError) {
             self.port = try MetricsServer.listen(fd, port)
@@ -79,11 +80,8 @@ public final class MetricsServer: RunObserver {
         while !isStopping.load(ordering: .acquiring) {
             var waiting = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, 100) > 0 else { continue }
-            // Answers are waited for by poll(2), and children are started meanwhile.
-            let client = accept(fd, nil, nil)
+            let client = CLinux_accept(fd, CLinux_SOCK_NONBLOCK | CLinux_SOCK_CLOEXEC)
             guard client >= 0 else { continue }
-            _ = fcntl(client, F_SETFL, O_NONBLOCK)
-            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
             answer(client)
             close(client)
         }

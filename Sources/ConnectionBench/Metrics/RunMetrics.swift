@@ -11,7 +11,10 @@ struct LiveMetrics {
 
     mutating func apply(_ event: RunEvent) {
         switch event {
-        case .started(let start): result = start
+        case .started(let start):
+            // Of several runs in turns the newest counts.
+            self = LiveMetrics()
+            result = start
         case .phase(let next): phase = next
         case .interval(let next): interval = next
         case .step(let step, _): steps.append(step)

@@ -2,6 +2,8 @@
 
 /// What `--stream` writes and what an `.ndjson` file holds; every line says its `event` and when.
 enum StreamLine: Encodable {
+    /// The next of several runs begins; its lines follow.
+    case run(candidate: String, round: Int)
     case start(RunResult)
     case phase(RunPhaseStart)
     case interval(RunInterval)
@@ -28,12 +30,16 @@ enum StreamLine: Encodable {
     private enum Key: String, CodingKey {
         case event, seconds, schema, schemaVersion, tool, startedAt, commandLine, plan, kernel
         case processors, step, id, message, complete, exitCode, stopped, verdict, connections
-        case linesDropped
+        case linesDropped, candidate, round
     }
 
     func encode(to encoder: any Encoder) throws {
         var line = encoder.container(keyedBy: Key.self)
         switch self {
+        case .run(let candidate, let round):
+            try line.encode("run", forKey: .event)
+            try line.encode(candidate, forKey: .candidate)
+            try line.encode(round, forKey: .round)
         case .start(let result):
             try line.encode("start", forKey: .event)
             try line.encode(0, forKey: .seconds)

@@ -78,6 +78,31 @@ import Testing
         #expect(text.contains("- warning \\[steal\\] a \\| b"))
     }
 
+    @Test("several runs keep their candidate and their round in each form")
+    func several() throws {
+        let runs = ["uring", "epoll"].map {
+            RunSet.CandidateRun(candidate: $0, round: 2, result: MadeUpResult.complete)
+        }
+        let set = RunSet(
+            tool: MadeUpResult.tool, commandLine: [], startedAt: "",
+            candidates: ["uring", "epoll"],
+            runs: runs)
+        let rows = ResultText.csv(set).split(separator: "\n").map { $0.split(separator: ",") }
+        #expect(
+            rows[0].joined(separator: ",")
+                == "candidate,round,seconds,phase,connections,metric,value")
+        let one = ResultText.csv(MadeUpResult.complete).split(separator: "\n").count
+        #expect(rows.count == 1 + 2 * (one - 1))
+        #expect(Set(rows.dropFirst().map { "\($0[0]) \($0[1])" }) == ["uring 2", "epoll 2"])
+        let lines = try ResultText.ndjson(set).split(separator: "\n")
+        #expect(lines[0] == #"{"candidate":"uring","event":"run","round":2}"#)
+        #expect(lines.count { $0.contains("\"event\":\"run\"") } == 2)
+        let tags = ResultText.histogramLog(set).split(separator: "\n")
+            .compactMap { $0.hasPrefix("Tag=") ? $0.dropFirst(4).prefix { $0 != "," } : nil }
+        #expect(tags == ["uring-2-connect", "uring-2-echo", "epoll-2-connect", "epoll-2-echo"])
+        #expect(ResultText.markdown(set).contains("# epoll, round 2\n"))
+    }
+
     @Test("a result with nothing in it is still a text of each form")
     func empty() throws {
         let result = RunResult(
