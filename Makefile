@@ -4,8 +4,14 @@ SWIFT ?= swift
 CONNS ?= 500000
 BACKEND ?= uring
 TOOL := .build/release/uring-bench
+TEST_PYTHON := $(CURDIR)/.build/test-python
+# Without what the packages below Benchmarks and Examples have built and fetched.
+SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
+    Examples/EchoServer/Sources Benchmarks/Package.swift Benchmarks/Benchmarks Benchmarks/Holder \
+    Benchmarks/Peers/SwiftNIO/Package.swift Benchmarks/Peers/SwiftNIO/Sources
 
-.PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke ratios clean
+.PHONY: bench walls setup-tests test test-release build setup lint format floor example smoke \
+    peers bench-peers bench-scale bench-regression bench-baseline bench-micro bench-tests clean
 
 # The main job: N connections on one machine, measured at each step; the result lands in out/.
 bench: build
@@ -35,20 +41,30 @@ setup:
 	    sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q liburing-dev; }
 
-# What the tests use besides: tracing, sockets, a firewall's rule. Where it cannot be had, those tests
-# are skipped visibly.
+# What the tests use besides: tracing, sockets, a firewall's rule, and judges of our files (Python
+# packages in the build folder, promtool without its service). Where it cannot be had, those tests are
+# skipped visibly.
 setup-tests: setup
 	@missing=; for pair in strace:strace ss:iproute2 nft:nftables prlimit:util-linux perl:perl-base \
-	    chromium:chromium; do \
+	    python3:python3 pip3:python3-pip chromium:chromium; do \
 	    command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	test -z "$$missing" || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
 	    $$sudo apt-get update -q && $$sudo apt-get install -y -q $$missing; }
+	@command -v promtool >/dev/null || { sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	    $$sudo apt-get update -q \
+	    && $$sudo apt-get install -y -q --no-install-recommends prometheus || exit 1; \
+	    if command -v systemctl >/dev/null; then $$sudo systemctl disable -q --now prometheus; \
+	    elif command -v service >/dev/null; then $$sudo service prometheus stop; fi; true; }
+	@PYTHONPATH=$(TEST_PYTHON) python3 -c \
+	    'import hdrh.histogram, jsonschema, referencing, prometheus_client' 2>/dev/null \
+	    || python3 -m pip install -q --target $(TEST_PYTHON) --upgrade \
+	        hdrhistogram jsonschema prometheus_client
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Examples
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Examples
+	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
 # C programs that do one thing as fast as we know how: what the engine is measured against.
 floor: setup
@@ -61,11 +77,44 @@ example: setup
 smoke: build
 	Benchmarks/smoke.sh $(TOOL)
 
-# The engine against the floor: connecting, and echoing. Needs a quiet machine.
-ratios: build floor example
-	Benchmarks/ramp-ratio.sh $(TOOL)
-	Benchmarks/echo-ratio.sh
+# Benchmarks/README.md says what each of these shows. They want a quiet machine.
+
+# SwiftNIO, and Go and libuv where they are installed, on the same jobs.
+peers:
+	$(MAKE) -C Benchmarks/Peers
+
+# Ours against floor and peers, in turns: Benchmarks/Results/peers.md. PLAN=quick for a smoke run,
+# which is written to out/.
+bench-peers: floor example peers
+	$(SWIFT) build -c release --package-path Benchmarks --product engine-hold
+	Benchmarks/Harness/peers.py $(if $(PLAN),--plan $(CURDIR)/Benchmarks/Plans/$(PLAN).json)
+
+# The ramp to 500,000 connections against the C floor: Benchmarks/Results/scale.md.
+bench-scale: build floor
+	Benchmarks/Harness/scale.py
+
+# What CI calls: ratios to the floor against Benchmarks/Baselines/ratios.json; exit code 98 for a
+# confirmed regression. `bench-baseline` stores them anew.
+bench-regression: floor example
+	Benchmarks/Harness/regression.py
+
+bench-baseline: floor example
+	Benchmarks/Harness/regression.py --store
+
+# Nanoseconds, enters, allocations and bytes of single steps; the counts have ceilings.
+bench-micro: setup
+	@mkdir -p out
+	$(SWIFT) package --package-path Benchmarks benchmark --target Micro --no-progress >out/micro.txt || \
+	    { cat out/micro.txt; exit 1; }
+	@cat out/micro.txt
+# The benchmark package reports a count above its ceiling, but exits with 0.
+	@if grep 'are allowed' out/micro.txt >&2; then exit 98; fi
+
+# The harness itself, without a server.
+bench-tests:
+	cd Benchmarks/Harness && python3 -m unittest -q
 
 clean:
-	rm -rf .build .build-release-tests Examples/EchoServer/.build out
+	rm -rf .build .build-release-tests Examples/EchoServer/.build Benchmarks/.build out
 	$(MAKE) -C Benchmarks/Floor clean
+	$(MAKE) -C Benchmarks/Peers clean

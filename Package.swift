@@ -8,6 +8,7 @@ let package = Package(
     name: "connection-engine",
     products: [
         .library(name: "ConnectionEngine", targets: ["ConnectionEngine"]),
+        .library(name: "ConnectionBench", targets: ["ConnectionBench"]),
         .executable(name: "uring-bench", targets: ["uring-bench"]),
     ],
     dependencies: [
@@ -34,6 +35,11 @@ let package = Package(
                 "CLinux",
                 "ConnectionEngine",
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            // In the program itself: one file is all there is to install.
+            resources: [
+                .embedInCode("Result/Schema/result.schema.json"),
+                .embedInCode("Result/Schema/set.schema.json"),
             ],
             swiftSettings: common
         ),

@@ -6,20 +6,16 @@
 // outstanding per connection (closed loop) and every byte that returns is checked. Beside the
 // throughput stands the server's CPU time per echo, taken from the scheduler.
 
+#include "judge.h"
 #include "ring.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
+
+const char program[] = "echo_load";
 
 enum { MAX_CANDIDATES = 16, MAX_ROUNDS = 1001, OP_RECV = 1, OP_SEND, OP_CONNECT, OP_OTHER };
 
@@ -29,9 +25,7 @@ static struct {
 } plan = {64, 64, 300, 21, 1, false};
 
 typedef struct {
-    const char *name;
-    pid_t pid;
-    uint16_t port;
+    Server server;
     Ring ring;                               // one each: a table of direct descriptors holds 20,000
     char *out, *in;                                     // one message per connection
     uint64_t *sequence;                                 // requests that the connection has sent
@@ -42,50 +36,6 @@ typedef struct {
 
 static Candidate candidate[MAX_CANDIDATES];
 static unsigned candidates;
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fputs("echo_load: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(1);
-}
-
-static uint64_t clock_ns(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-// CPU time of all threads of a process in ns. The scheduler's own sum is exact; /proc/PID/stat
-// counts ticks.
-static uint64_t process_cpu(const Candidate *c) {
-    char path[300];
-    uint64_t sum = 0, ns;
-    bool found = false;
-    snprintf(path, sizeof path, "/proc/%d/task", c->pid);
-    DIR *dir = opendir(path);
-    if (!dir) die("%s: process %d is gone", c->name, c->pid);
-    for (struct dirent *e; (e = readdir(dir));) {
-        if (*e->d_name == '.') continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", c->pid, e->d_name);
-        FILE *f = fopen(path, "r");
-        if (f && fscanf(f, "%lu", &ns) == 1) sum += ns, found = true;
-        if (f) fclose(f);
-    }
-    closedir(dir);
-    if (found) return sum;
-    unsigned long user, system;
-    snprintf(path, sizeof path, "/proc/%d/stat", c->pid);
-    FILE *f = fopen(path, "r");
-    if (!f || fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                     &system) != 2)
-        die("%s: CPU time of process %d is not readable", c->name, c->pid);
-    fclose(f);
-    return (user + system) * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
-}
 
 // ---- connections --------------------------------------------------------------------------------
 
@@ -135,14 +85,14 @@ static void reap(Candidate *c, bool more) {
     for (unsigned i = 0; i < n; i++) {
         const struct io_uring_cqe *cqe = ring_cqe(&c->ring, i);
         unsigned slot = (unsigned)(cqe->user_data >> 8), op = cqe->user_data & 0xff;
-        if (cqe->res < 0) die("%s: connection %u: %s", c->name, slot, strerror(-cqe->res));
+        if (cqe->res < 0) die("%s: connection %u: %s", c->server.name, slot, strerror(-cqe->res));
         c->outstanding--;
         if (op == OP_CONNECT) continue;
         if ((unsigned)cqe->res != plan.message)
-            die("%s: connection %u was closed by the server", c->name, slot);
+            die("%s: connection %u was closed by the server", c->server.name, slot);
         size_t at = (size_t)slot * plan.message;
         if (memcmp(c->in + at, c->out + at, plan.message))
-            die("%s: connection %u: wrong bytes", c->name, slot);
+            die("%s: connection %u: wrong bytes", c->server.name, slot);
         c->echoes++;
         if (more) request(c, slot);
     }
@@ -152,14 +102,14 @@ static void reap(Candidate *c, bool more) {
 static void finish(Candidate *c) {
     while (c->outstanding) {
         enter(c, 1);
-        if (!ring_ready(&c->ring)) die("%s does not answer", c->name);
+        if (!ring_ready(&c->ring)) die("%s does not answer", c->server.name);
         reap(c, false);
     }
 }
 
 static void connect_all(Candidate *c) {
     static const int on = 1;
-    const struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons(c->port),
+    const struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons(c->server.port),
                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int rc = ring_init(&c->ring, 4096, 32768);
     if (rc < 0) die("io_uring_queue_init: %s", strerror(-rc));
@@ -193,7 +143,7 @@ static void connect_all(Candidate *c) {
 }
 
 static void slice(Candidate *c, unsigned round, bool counted) {
-    uint64_t own = clock_ns(CLOCK_THREAD_CPUTIME_ID), server = process_cpu(c),
+    uint64_t own = clock_ns(CLOCK_THREAD_CPUTIME_ID), server = process_cpu(&c->server),
         begin = clock_ns(CLOCK_MONOTONIC);
     uint64_t end = begin + (uint64_t)plan.slice_ms * 1000000;
     c->echoes = 0;
@@ -201,12 +151,12 @@ static void slice(Candidate *c, unsigned round, bool counted) {
     while (clock_ns(CLOCK_MONOTONIC) < end) {
         enter(c, 1);
         if (!ring_ready(&c->ring) && clock_ns(CLOCK_MONOTONIC) > end)
-            die("%s does not answer", c->name);
+            die("%s does not answer", c->server.name);
         reap(c, true);
     }
     finish(c);
     double seconds = (double)(clock_ns(CLOCK_MONOTONIC) - begin) / 1e9;
-    server = process_cpu(c) - server;
+    server = process_cpu(&c->server) - server;
     own = clock_ns(CLOCK_THREAD_CPUTIME_ID) - own;
     if (!counted) return;
     c->rate[round] = (double)c->echoes / seconds;
@@ -258,7 +208,7 @@ static void print_table(FILE *out) {
         Candidate *c = &candidate[i];
         Summary rate = summarize(c->rate, plan.rounds), cpu = summarize(c->cpu, plan.rounds);
         Summary busy = summarize(c->busy, plan.rounds);
-        fprintf(out, "%-14s %9.0f (%6.0f..%6.0f) %9.2f (%6.2f..%6.2f)", c->name, rate.median,
+        fprintf(out, "%-14s %9.0f (%6.0f..%6.0f) %9.2f (%6.2f..%6.2f)", c->server.name, rate.median,
                 rate.min, rate.max,
                 cpu.median, cpu.min, cpu.max);
         if (i) {
@@ -276,6 +226,12 @@ static void print_table(FILE *out) {
           "client: its CPU use without softirq time\n", out);
 }
 
+static void print_samples(const char *name, const double *values) {
+    printf(",\"%s\":[", name);
+    for (unsigned i = 0; i < plan.rounds; i++) printf("%s%.5g", i ? "," : "", values[i]);
+    putchar(']');
+}
+
 static void print_json(void) {
     printf("{\"connections\":%u,\"message\":%u,\"rounds\":%u,\"slice_ms\":%u,\"candidates\":[",
            plan.connections,
@@ -287,8 +243,8 @@ static void print_json(void) {
                "{\"median\":%.0f,\"min\":%.0f,\"max\":%.0f},"
                "\"cpu_us_per_echo\":{\"median\":%.3f,\"min\":%.3f,\"max\":%.3f},"
                "\"client_cpu_share\":%.3f",
-               i ? "," : "", c->name, rate.median, rate.min, rate.max, cpu.median, cpu.min, cpu.max,
-               summarize(c->busy, plan.rounds).median);
+               i ? "," : "", c->server.name, rate.median, rate.min, rate.max, cpu.median, cpu.min,
+               cpu.max, summarize(c->busy, plan.rounds).median);
         if (i) {
             rate = ratio(c->rate, candidate[0].rate);
             cpu = ratio(c->cpu, candidate[0].cpu);
@@ -297,6 +253,8 @@ static void print_json(void) {
                        rate.low, rate.high,
                    cpu.median, cpu.low, cpu.high);
         }
+        print_samples("rate_samples", c->rate);
+        print_samples("cpu_samples", c->cpu);
         putchar('}');
     }
     puts("]}");
@@ -309,30 +267,12 @@ static const char usage[] =
     "                 [--json] NAME=PID@PORT [NAME=PID@PORT ...]\n"
     "Compares running echo servers; the first is the reference.\n";
 
-static unsigned number(const char *option, const char *text, unsigned low, unsigned high) {
-    char *end;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (!errno && end != text && !*end && *text != '-' && value >= low && value <= high)
-        return (unsigned)value;
-    fprintf(stderr, "echo_load: %s takes a number from %u to %u, not %s\n", option, low, high,
-            text);
-    exit(64);
-}
-
 static void add_candidate(char *text) {
-    char *equals = strchr(text, '='), *at = equals ? strchr(equals, '@') : NULL;
-    if (!at || equals == text || strpbrk(text, "\"\\") || candidates == MAX_CANDIDATES) {
+    if (candidates == MAX_CANDIDATES || !parse_server(text, &candidate[candidates++].server)) {
         fprintf(stderr, "echo_load: a candidate is NAME=PID@PORT, at most %d of them; not %s\n%s",
-                MAX_CANDIDATES, text,
-                usage);
+                MAX_CANDIDATES, text, usage);
         exit(64);
     }
-    *equals = *at = 0;
-    Candidate *c = &candidate[candidates++];
-    c->name = text;
-    c->pid = (pid_t)number("PID", equals + 1, 1, 1 << 22);
-    c->port = (uint16_t)number("PORT", at + 1, 1, 65535);
 }
 
 static void parse(int argc, char **argv) {
@@ -361,14 +301,7 @@ static void parse(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     parse(argc, argv);
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(plan.cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0) die("--cpu %u: %s", plan.cpu, strerror(errno));
+    settle_in(plan.cpu);
     for (unsigned i = 0; i < candidates; i++) connect_all(&candidate[i]);
     // The first round warms up and does not count. Afterwards each candidate is as often first as
     // last.

@@ -10,6 +10,12 @@ enum BuildFacts {
             version: toolVersion, commit: commit, buildMode: buildMode, compiler: compiler)
     }
 
+    /// What `--version` prints.
+    static var versionLine: String {
+        let commit = commit.map { "checkout at \($0.prefix(10))" } ?? "commit unknown"
+        return "uring-bench \(toolVersion) (\(buildMode), \(commit), \(compiler))"
+    }
+
     private static var buildMode: String {
         var isDebug = false
         // The argument of `assert` is evaluated in debug builds only.
@@ -30,31 +36,21 @@ enum BuildFacts {
         #endif
     }
 
-    /// The commit of the checkout that this executable lies in.
+    /// The commit that the checkout was at when this executable was built in it.
+    ///
+    /// SwiftPM hands a build no such fact. The checkout is believed only by an executable in its own
+    /// build folder: elsewhere it may be any checkout. What was not committed then is not known.
     private static var commit: String? {
         var buffer = [CChar](repeating: 0, count: 4_096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
         guard count > 0 else { return nil }
-        var folder = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
-            folder = String(folder[..<slash])
-            if let head = line("\(folder)/.git/HEAD") { return resolve(head, "\(folder)/.git") }
-        }
-        return nil
-    }
-
-    private static func resolve(_ head: String, _ git: String) -> String? {
-        guard head.hasPrefix("ref: ") else { return head }
-        let name = String(head.dropFirst(5))
-        if let commit = line("\(git)/\(name)") { return commit }
-        guard let packed = try? String(contentsOfFile: "\(git)/packed-refs", encoding: .utf8)
+        let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var status = stat()
+        let folders = path.split(separator: "/")
+        guard let build = folders.firstIndex(where: { $0.hasPrefix(".build") }),
+            stat(path, &status) == 0
         else { return nil }
-        return packed.split(separator: "\n").first { $0.hasSuffix(" \(name)") }
-            .map { String($0.prefix(40)) }
-    }
-
-    private static func line(_ path: String) -> String? {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
-        return text.split(separator: "\n").first.map(String.init)
+        return Checkout(folder: "/" + folders[..<build].joined(separator: "/"))?
+            .commit(at: status.st_mtim.tv_sec)
     }
 }

@@ -57,7 +57,9 @@ struct DoctorCommand: ParsableCommand {
         transform: Allowed.processID.parse)
     var pid: Int?
 
-    @Option(parsing: .unconditional, help: "Write the report to this file; - is standard output.")
+    @Option(
+        parsing: .unconditional, help: "Write the report to this file; - is standard output.",
+        completion: .file(extensions: ["json"]))
     var json: String?
 
     @Flag(name: [.short, .long], help: "No progress on standard error.")

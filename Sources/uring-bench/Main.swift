@@ -12,10 +12,20 @@ struct Main {
             exit(ChildMain.run())
         }
         do {
-            var command = try UringBench.parseAsRoot()
+            var command = try parse(Array(CommandLine.arguments.dropFirst()))
             try command.run()
         } catch {
             Exit.with(error)
+        }
+    }
+
+    /// Options of a saved plan stand before those that were typed.
+    private static func parse(_ typed: [String]) throws -> any ParsableCommand {
+        let (arguments, plan) = try PlanFile.expand(typed)
+        do {
+            return try UringBench.parseAsRoot(arguments)
+        } catch {
+            throw plan.map { PlanFile.explain(error, $0) } ?? error
         }
     }
 }
@@ -32,10 +42,10 @@ struct UringBench: ParsableCommand {
             Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output
             not writable, 77 a wall before N, 130 or 143 interrupted, 1 anything else.
             """,
-        version: toolVersion,
+        version: BuildFacts.versionLine,
         subcommands: [
             RunCommand.self, DoctorCommand.self, PortsCommand.self, ReportCommand.self,
-            RestoreCommand.self,
+            RestoreCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: RunCommand.self)
 }

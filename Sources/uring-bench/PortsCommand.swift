@@ -25,7 +25,9 @@ struct PortsCommand: ParsableCommand {
         transform: Allowed.strategySeconds.parse)
     var seconds = 20.0
 
-    @Option(parsing: .unconditional, help: "Write the result to this file; - is standard output.")
+    @Option(
+        parsing: .unconditional, help: "Write the result to this file; - is standard output.",
+        completion: .file(extensions: ["json"]))
     var json: String?
 
     @Flag(name: [.short, .long], help: "No progress on standard error.")

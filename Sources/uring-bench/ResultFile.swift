@@ -1,28 +1,31 @@
-// The JSON result: its place is tried before the run, its content appears whole or not at all.
+// A file of results: its place is tried before the run, its content appears whole or not at all.
 
-import ConnectionBench
-import FoundationEssentials
 import Glibc
 
 struct ResultFile {
-    private let path: String
+    /// What is written in the end: the target of a symbolic link.
+    let path: String
+    /// The option that named it, for messages.
+    private let option: String
     /// Written first and renamed then, so that a reader never sees half a result; `nil` where the
     /// path is written to directly: standard output, a pipe or a device.
     private let temporary: String?
 
     struct WriteError: Error, CustomStringConvertible {
+        let option: String
         let path: String
         let code: CInt
 
         var description: String {
-            "--json \(path): \(String(cString: strerror(code))); name a file in a directory that"
+            "\(option) \(path): \(String(cString: strerror(code))); name a file in a directory that"
                 + " can be written"
         }
     }
 
     /// - Parameter path: `-` is standard output.
     /// - Throws: when the file cannot be written.
-    init(_ path: String) throws(WriteError) {
+    init(_ path: String, option: String) throws(WriteError) {
+        self.option = option
         // A symbolic link stays one: what it names is replaced.
         let target = realpath(path, nil)
         defer { free(target) }
@@ -33,15 +36,19 @@ struct ResultFile {
         temporary = path == "-" || !isRegular ? nil : "\(self.path).\(getpid()).partial"
         guard path != "-" else { return }
         if exists {
-            if status.st_mode & S_IFMT == S_IFDIR { throw WriteError(path: path, code: EISDIR) }
-            if access(path, W_OK) != 0 { throw WriteError(path: path, code: errno) }
+            if status.st_mode & S_IFMT == S_IFDIR { throw failure(EISDIR, path) }
+            if access(path, W_OK) != 0 { throw failure(errno, path) }
         }
         if let temporary { Glibc.close(try create(temporary)) }
     }
 
+    private func failure(_ code: CInt, _ path: String? = nil) -> WriteError {
+        WriteError(option: option, path: path ?? self.path, code: code)
+    }
+
     private func create(_ name: String) throws(WriteError) -> CInt {
         let fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        if fd < 0 { throw WriteError(path: path, code: errno) }
+        if fd < 0 { throw failure(errno) }
         return fd
     }
 
@@ -50,23 +57,17 @@ struct ResultFile {
         if let temporary { unlink(temporary) }
     }
 
-    /// - Throws: a ``WriteError``; then the file is as it was before.
-    func write(_ result: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // A ratio without meaning must not cost the whole result.
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        var bytes = [UInt8](try encoder.encode(result))
-        bytes.append(UInt8(ascii: "\n"))
+    /// - Throws: then the file is as it was before.
+    func write(_ text: String) throws(WriteError) {
+        let bytes = Array(text.utf8)
         if path == "-" { return try put(bytes, STDOUT_FILENO) }
         let fd = try create(temporary ?? path)
         defer { Glibc.close(fd) }
-        do {
+        do throws(WriteError) {
             try put(bytes, fd)
             guard let temporary else { return }
-            if fsync(fd) != 0 { throw WriteError(path: path, code: errno) }
-            if rename(temporary, path) != 0 { throw WriteError(path: path, code: errno) }
+            if fsync(fd) != 0 { throw failure(errno) }
+            if rename(temporary, path) != 0 { throw failure(errno) }
         } catch {
             discard()
             throw error
@@ -78,7 +79,7 @@ struct ResultFile {
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(fd, $0.baseAddress!, $0.count) }
             if written < 0 && errno == EINTR { continue }
-            if written <= 0 { throw WriteError(path: path, code: errno) }
+            if written <= 0 { throw failure(errno) }
             rest = rest.dropFirst(written)
         }
     }

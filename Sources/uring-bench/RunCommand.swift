@@ -186,19 +186,28 @@ struct RunCommand: ParsableCommand {
         help: """
             Do without a kernel feature, to test its fallback: deferTaskRun, directDescriptors, \
             multishotAccept, multishotReceive, bind, minWait. May be repeated.
-            """)
+            """, completion: .list(URingFeatures.all.names))
     var masked: [String] = []
 
     @Flag(inversion: .prefixedNo, help: "Echo once on every connection at the last step.")
     var sweep = true
 
-    @Option(parsing: .unconditional, help: "Write the result to this file; - is standard output.")
+    @Option(
+        parsing: .unconditional, help: "Write the result to this file; - is standard output.",
+        completion: .file(extensions: ["json"]))
     var json: String?
 
     @Flag(name: [.short, .long], help: "No progress on standard error.")
     var quiet = false
 
+    @OptionGroup(title: "Outputs")
+    var outputs: OutputOptions
+
+    @OptionGroup
+    var savedPlan: PlanOptions
+
     func validate() throws {
+        try outputs.checkStandardOutput(json: json)
         guard message <= buffer else {
             throw ValidationError(
                 "--message \(Count.format(message)) is larger than the buffer of"
@@ -235,21 +244,28 @@ struct RunCommand: ParsableCommand {
     }
 
     func run() throws {
-        let output = try ResultOutput(json)
+        let output = try ResultOutput(json, outputs: outputs.output, stream: outputs.stream)
+        let followers: RunFollowers
+        do {
+            followers = try outputs.followers(isQuiet: quiet)
+        } catch {
+            output.discard()
+            throw error
+        }
         let progress = RunProgress(isQuiet: quiet)
         let run: Run
         do {
             run = try Run(
                 plan: try plan(), tool: BuildFacts.tool, commandLine: CommandLine.arguments,
-                progress: progress)
+                progress: progress, observers: followers.observers)
         } catch {
+            followers.finish()
             output.discard()
             throw Exit.withMessage("\(error)", code: 1)
         }
         let result = run.perform()
-        try output.finish(
-            result, text: ResultTable(result).text, isEmpty: result.steps.isEmpty,
-            stopped: result.stopped, code: result.exitCode)
+        followers.finish()
+        try output.finish(result)
     }
 
     private func plan() throws -> RunPlan {

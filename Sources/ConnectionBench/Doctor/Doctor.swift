@@ -33,6 +33,7 @@ public struct Doctor {
         var report = DoctorReport(
             tool: tool, startedAt: WallClock.now, host: host, connections: plan.connections,
             messagesPerSecond: messagesPerSecond)
+        report.warnings = tool.warnings
         for backend in backends {
             report.backends.append(try forecast(backend, host, network))
         }

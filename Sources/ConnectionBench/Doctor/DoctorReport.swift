@@ -19,6 +19,8 @@ public struct DoctorReport: Codable, Sendable {
     public var notes: [DoctorNote] = []
     /// What could not be read, and why.
     public var unknown: [UnknownFact] = []
+    /// What spoils the figures.
+    public var warnings: [RunWarning] = []
 
     /// Every backend that was asked for can hold them.
     public var fits: Bool { backends.allSatisfy { $0.holds(connections) } }

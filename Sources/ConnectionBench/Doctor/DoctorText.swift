@@ -25,6 +25,11 @@ public struct DoctorText {
             }
         }
         lines.append("")
+        for warning in report.warnings {
+            lines += TextLayout.wrap(
+                "warning [\(warning.id)] \(warning.message)", first: "", rest: "  ",
+                width: Self.width)
+        }
         lines += TextLayout.wrap(
             "Nothing was changed. Measured and read in \(Decimal1.text(report.seconds)) s on"
                 + " \(report.host.kernelRelease.map { "Linux \($0)" } ?? "an unknown kernel").",

@@ -140,6 +140,7 @@ struct LoadClient: Handler, ~Copyable {
         outstanding -= 1
         if !link.isCensored {
             echoLatency.record(now.nanoseconds(since: link.due))
+            row.latency.record(now.nanoseconds(since: link.due))
             report.answered += 1
         }
         link.isCensored = false

@@ -40,8 +40,10 @@ final class Scoreboard: @unchecked Sendable {
         case connectsPerSecond
     }
 
-    /// 32 figures of 8 bytes: rows of different writers share no cache line.
-    private static let rowByteCount = 256
+    /// 32 figures of 8 bytes, and the buckets of latencies: rows of different writers share no cache
+    /// line.
+    private static let figuresByteCount = 256
+    private static let rowByteCount = figuresByteCount + LiveLatency.byteCount
     private let base: UnsafeMutableRawPointer
     let rowCount: Int
     let fd: CInt
@@ -98,6 +100,13 @@ final class Scoreboard: @unchecked Sendable {
         rows.reduce(0) { Swift.max($0, row($1)[figure]) }
     }
 
+    /// The latencies that some rows have recorded, together.
+    func latency(rows: Range<Int>) -> LiveLatency.Counts {
+        var counts = LiveLatency.Counts()
+        for index in rows { counts.add(row(index).latency) }
+        return counts
+    }
+
     /// One worker's figures.
     struct Row: @unchecked Sendable {
         fileprivate let base: UnsafeMutableRawPointer
@@ -113,6 +122,9 @@ final class Scoreboard: @unchecked Sendable {
             get { pointer(figure).pointee.load(ordering: .relaxed) }
             nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
         }
+
+        /// Of answers, from their due time.
+        var latency: LiveLatency { LiveLatency(base: base + Scoreboard.figuresByteCount) }
 
         private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {
             (base + figure.rawValue * 8).assumingMemoryBound(to: Atomic<Int>.self)

@@ -25,6 +25,7 @@ public final class PortStory {
         result = PortStoryResult(
             tool: tool, commandLine: commandLine, startedAt: WallClock.now,
             host: HostFacts.read(), plan: plan)
+        result.warnings = tool.warnings
     }
 
     public func perform() -> PortStoryResult {

@@ -54,6 +54,8 @@ public struct PortStoryResult: Codable, Sendable {
     /// Strategies that this kernel cannot do, and why.
     public var omitted: [Omission] = []
     public var elapsedSeconds = 0.0
+    /// What spoils the figures.
+    public var warnings: [RunWarning] = []
 
     public struct Omission: Codable, Sendable {
         public var strategy: PortStrategy

@@ -25,6 +25,7 @@ public struct PortStoryTable {
         lines += notBegun
         lines.append("")
         lines += PortStoryFindings(result).sentences.flatMap { Self.wrapped($0) }
+        lines += result.warnings.flatMap { Self.wrapped("warning [\($0.id)] \($0.message)") }
         if let stopped = result.stopped { lines += Self.wrapped("stopped: \(stopped.message)") }
         return lines.joined(separator: "\n")
     }

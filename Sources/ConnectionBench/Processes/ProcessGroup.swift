@@ -81,8 +81,9 @@ final class ProcessGroup {
     var samplerTarget: HostSampler.Target? {
         guard let server = serverPids.first, let client = clientPids.first else { return nil }
         return HostSampler.Target(
-            board: board, clientRows: clientRows, pids: serverPids + clientPids,
-            serverPid: server, clientPid: client, sharesNetwork: network.isShared)
+            board: board, clientRows: clientRows, serverRows: serverRows,
+            serverPids: serverPids, clientPids: clientPids, serverPid: server, clientPid: client,
+            sharesNetwork: network.isShared)
     }
 
     // MARK: Starting

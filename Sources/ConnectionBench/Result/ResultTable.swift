@@ -66,16 +66,22 @@ public struct ResultTable {
         lines.append("")
         lines += grid
         lines.append("")
-        lines += findings
-        lines += result.appliedChanges.map(\.text)
-        lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
-        lines += walls
-        if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
+        lines += notes
         lines.append(verdict)
         return lines.joined(separator: "\n")
     }
 
-    private var heading: [String] {
+    /// What has to be known with the figures, a sentence each.
+    var notes: [String] {
+        var lines = findings
+        lines += result.appliedChanges.map(\.text)
+        lines += result.warnings.map { "warning [\($0.id)] \($0.message)" }
+        lines += walls
+        if let stopped = result.stopped { lines.append("stopped: \(stopped.message)") }
+        return lines
+    }
+
+    var heading: [String] {
         let layout = result.layout
         return [
             ToolHeading.line(
@@ -87,7 +93,8 @@ public struct ResultTable {
         ]
     }
 
-    private var grid: [String] {
+    /// The heading, then a row for each step.
+    var cells: [[String]] {
         let head = [
             "conns", "conn/s", "p50", "p99", "p99.9", "srv us/echo", "machine", "kernel B",
             "user B",
@@ -109,10 +116,15 @@ public struct ResultTable {
                 step.userBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
             ]
         }
-        let widths = head.indices.map { column in
-            ([head] + rows).map { $0[column].count }.max() ?? 0
+        return [head] + rows
+    }
+
+    private var grid: [String] {
+        let cells = cells
+        let widths = cells[0].indices.map { column in
+            cells.map { $0[column].count }.max() ?? 0
         }
-        return ([head] + rows).map { row in
+        return cells.map { row in
             zip(row, widths).map { cell, width in
                 String(repeating: " ", count: width - cell.count) + cell
             }.joined(separator: "  ")

@@ -5,7 +5,7 @@ import ConnectionEngine
 /// One run. Durations are whole nanoseconds or seconds with the unit in the name.
 public struct RunResult: Codable, Sendable {
     public var schema = "uring-bench.result"
-    public var schemaVersion = "1.1"
+    public var schemaVersion = "1.2"
     public var tool: ToolFacts
     public var commandLine: [String]
     public var startedAt: String
@@ -66,7 +66,7 @@ public struct RunResult: Codable, Sendable {
 
 public struct ToolFacts: Codable, Sendable {
     public var version: String
-    /// The commit that the checkout of the executable is at; absent outside of one.
+    /// The commit that the checkout was at in which the executable was built; absent elsewhere.
     public var commit: String?
     public var buildMode: String
     public var compiler: String
@@ -76,6 +76,15 @@ public struct ToolFacts: Codable, Sendable {
         self.commit = commit
         self.buildMode = buildMode
         self.compiler = compiler
+    }
+
+    /// What the tool itself spoils in every result.
+    var warnings: [RunWarning] {
+        guard buildMode == "debug" else { return [] }
+        return [
+            RunWarning(
+                id: "debug-build", message: "a debug build was measured: build with -c release")
+        ]
     }
 }
 
@@ -127,12 +136,16 @@ public struct StepResult: Codable, Sendable {
     public var kernelCount: Int?
     public var verified = false
 
+    /// When the first connect of this step was due, since the start of the run.
+    public var rampStartSeconds: Double?
     /// From the first connect of this step to the last accept.
     public var rampSeconds = 0.0
     public var connectionsAdded = 0
     public var connectsPerSecond = 0.0
     /// From when a connect was due.
     public var connectLatency = LatencySummary()
+    /// All of it, see ``LatencyHistogram/base64``.
+    public var connectHistogram: String?
     public var connectFailures: [String: Int] = [:]
     /// Connects whose SYN had to be sent again.
     public var synRetries: SynRetries?
@@ -158,6 +171,8 @@ public struct StepResult: Codable, Sendable {
 public struct ProbeResult: Codable, Sendable {
     public var offeredPerSecond: Double
     public var seconds: Double
+    /// When it began, since the start of the run.
+    public var startSeconds: Double?
     public var due = 0
     public var sent = 0
     public var answered = 0
@@ -165,11 +180,15 @@ public struct ProbeResult: Codable, Sendable {
     public var wrongAnswers = 0
     /// From the due time; requests without an answer count with the time they have waited.
     public var latency = LatencySummary()
+    /// All of it, see ``LatencyHistogram/base64``.
+    public var histogram: String?
     public var processor = ProcessorUse()
     public var serverMicrosecondsPerEcho: Double?
 }
 
 public struct SweepResult: Codable, Sendable {
+    /// When it began, since the start of the run; so in the hold and the teardown.
+    public var startSeconds: Double?
     /// Connections that have answered at least one request in full, every byte right.
     public var connectionsEchoed = 0
     public var neverEchoed = 0
@@ -182,6 +201,7 @@ public struct SweepResult: Codable, Sendable {
 }
 
 public struct HoldResult: Codable, Sendable {
+    public var startSeconds: Double?
     public var seconds: Double
     public var connectionsLost: Int
     public var processor: ProcessorUse
@@ -211,6 +231,7 @@ public struct MemorySlope: Codable, Sendable {
 }
 
 public struct TeardownResult: Codable, Sendable {
+    public var startSeconds: Double?
     public var connections = 0
     public var seconds = 0.0
     public var closesPerSecond = 0.0

@@ -4,9 +4,7 @@ import ConnectionEngine
 
 extension Run {
     func addWarnings() {
-        if result.tool.buildMode == "debug" {
-            warn("debug-build", "a debug build was measured: build with -c release")
-        }
+        for warning in result.tool.warnings { warn(warning.id, warning.message) }
         warnOfNetwork()
         warnOfEngines()
         warnOfMachine()

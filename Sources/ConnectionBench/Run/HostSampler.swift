@@ -59,17 +59,22 @@ final class HostSampler: Sendable {
     struct Target: Sendable {
         let board: Scoreboard
         let clientRows: Range<Int>
-        let pids: [Int32]
+        let serverRows: Range<Int>
+        let serverPids: [Int32]
+        let clientPids: [Int32]
         let serverPid: Int32
         let clientPid: Int32
         let sharesNetwork: Bool
+
+        var pids: [Int32] { serverPids + clientPids }
     }
 
     static let fastNanoseconds: UInt64 = 50_000_000
     /// A sample per second, and of a long run every second, fourth, … of them.
     private static let samplesMax = 1_200
 
-    private let limits: GovernorLimits
+    let limits: GovernorLimits
+    private let events: RunBroadcast
     private let baseline: UsableMemory
     private let controlGroup: ControlGroupLimit?
     private let state = Mutex(State())
@@ -77,8 +82,12 @@ final class HostSampler: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let isHeld = Atomic<Bool>(false)
 
-    init(limits: GovernorLimits, baseline: UsableMemory, controlGroup: ControlGroupLimit?) {
+    init(
+        limits: GovernorLimits, baseline: UsableMemory, controlGroup: ControlGroupLimit?,
+        events: RunBroadcast
+    ) {
         self.limits = limits
+        self.events = events
         self.baseline = baseline
         self.controlGroup = controlGroup
     }
@@ -126,6 +135,8 @@ final class HostSampler: Sendable {
         var sampledAt = MonotonicTime.zero
         var longestDelay = 0.0
         var sampleSeconds: UInt64 = 1
+        var meter = IntervalMeter()
+        var toldAt = MonotonicTime.now
         while !isStopping.load(ordering: .acquiring) {
             let now = MonotonicTime.now
             let delay = now.seconds(since: wakeAt)
@@ -138,9 +149,27 @@ final class HostSampler: Sendable {
                 let isFull = state.withLock { thin(&$0.samples) }
                 if isFull { sampleSeconds *= 2 }
             }
+            if !events.isEmpty, now.nanoseconds(since: toldAt) >= 1_000_000_000 {
+                toldAt = now
+                tell(&meter, startedAt, now)
+            }
             wakeAt = MonotonicTime.now.advanced(byNanoseconds: HostSampler.fastNanoseconds)
             usleep(UInt32(HostSampler.fastNanoseconds / 1_000))
         }
+    }
+
+    /// An interval for those who follow the run; without them nothing of it is read.
+    private func tell(
+        _ meter: inout IntervalMeter, _ startedAt: MonotonicTime, _ now: MonotonicTime
+    ) {
+        var interval = meter.read(
+            target.withLock { $0 }, events.currentPhase, startedAt: startedAt, now: now,
+            floorBytes: limits.floorBytes)
+        let (judgement, usable) = state.withLock { ($0.judgement, $0.usableBytes) }
+        interval.memoryUsableBytes = usable == .max ? nil : usable
+        interval.governor = judgement.level.name
+        interval.governorPace = isHeld.load(ordering: .acquiring) ? -1 : judgement.pace
+        events.send(.interval(interval))
     }
 
     /// Of a long run every second sample is enough.

@@ -16,7 +16,9 @@ public final class Run {
     var group: ProcessGroup?
     var baseline: Baseline?
     var calibration: Calibration?
-    let startedAt = MonotonicTime.now
+    let startedAt: MonotonicTime
+    let events: RunBroadcast
+    let latestInterval = LatestInterval()
     /// Time spent in the ramps of the steps so far, for the timeline.
     var rampSecondsBefore = 0.0
     private var samplerThread: BackgroundThread?
@@ -35,11 +37,16 @@ public final class Run {
         let client: NetworkCounters
     }
 
-    /// - Parameter calibration: what a connection costs here, if that is known already.
+    /// - Parameters:
+    ///   - calibration: what a connection costs here, if that is known already.
+    ///   - observers: hear of the run while it goes on.
     public init(
         plan: RunPlan, tool: ToolFacts, commandLine: [String], progress: RunProgress,
-        calibration: Calibration? = nil
+        calibration: Calibration? = nil, observers: [any RunObserver] = []
     ) throws {
+        startedAt = .now
+        let live = progress.isLive ? [latestInterval] : []
+        events = RunBroadcast(observers + live, startedAt: startedAt)
         self.progress = progress
         self.calibration = calibration
         let total = try UsableMemory.read().totalBytes
@@ -52,14 +59,14 @@ public final class Run {
         result = RunResult(
             tool: tool, commandLine: commandLine, startedAt: WallClock.now, host: host, plan: plan)
         controlGroupPidEventsBefore = ControlGroup(files: HostFiles(root: "")).pidEvents()
-        let sampler = try Run.sampler(host, plan, calibration)
+        let sampler = try Run.sampler(host, plan, calibration, events)
         watch = try RunWatch(sampler)
         // A thread keeps the namespace that it was begun in, and reads that one's sysctls.
         samplerThread = try network.asServer { try sampler.start() }
     }
 
     private static func sampler(
-        _ host: HostFacts, _ plan: RunPlan, _ calibration: Calibration?
+        _ host: HostFacts, _ plan: RunPlan, _ calibration: Calibration?, _ events: RunBroadcast
     ) throws -> HostSampler {
         let cost = ConnectionCost(plan.backend ?? .uring, calibration: calibration)
         let group = host.controlGroupMemory.flatMap { $0.limit.value == nil ? nil : $0 }
@@ -71,10 +78,11 @@ public final class Run {
                     GovernorLimits.controlGroupFloor(limit: $0)
                 } ?? 0, bytesPerConnection: cost.bytesPerConnection,
                 chargedBytesPerConnection: cost.chargedBytesPerConnection),
-            baseline: try UsableMemory.read(), controlGroup: group)
+            baseline: try UsableMemory.read(), controlGroup: group, events: events)
     }
 
     public func perform() -> RunResult {
+        events.send(.started(result))
         do {
             HostSafety.volunteerForOutOfMemory()
             let backend = try chooseBackend()
@@ -99,7 +107,9 @@ public final class Run {
         }
         tearDown()
         restoreLimits()
+        progress.endLine()
         finishResult()
+        events.send(.ended(result))
         return result
     }
 
@@ -120,7 +130,6 @@ public final class Run {
         result.samples = sampled.samples
         result.samplerShare = sampled.ownSeconds / max(sampled.elapsedSeconds, 1e-9)
         result.schedulingDelayMaxSeconds = sampled.delayMax
-        result.elapsedSeconds = MonotonicTime.now.seconds(since: startedAt)
         if baseline != nil, let changes = networkChanges() {
             result.networkCounterChanges = changes.server
             if !network.isShared { result.clientNetworkCounterChanges = changes.client }
@@ -131,6 +140,7 @@ public final class Run {
             result.finding = Slowdown(result)?.verdict ?? Churn.verdict(result)
         }
         addWarnings()
+        result.elapsedSeconds = MonotonicTime.now.seconds(since: startedAt)
     }
 
     /// What the counters of both sides have done since the start.
@@ -147,7 +157,20 @@ public final class Run {
     /// One warning for each id: the first.
     func warn(_ id: String, _ message: String) {
         if result.warnings.contains(where: { $0.id == id }) { return }
-        result.warnings.append(RunWarning(id: id, message: message))
+        let warning = RunWarning(id: id, message: message)
+        result.warnings.append(warning)
+        events.send(.warning(warning, seconds: events.seconds))
+    }
+
+    /// The next phase begins: for the lines on a terminal and for those who follow the run.
+    func begin(_ phase: RunPhase, target: Int? = nil) {
+        progress.beginPhase()
+        events.begin(phase, target: target)
+    }
+
+    func add(_ step: StepResult) {
+        result.steps.append(step)
+        events.send(.step(step, seconds: events.seconds))
     }
 }
 

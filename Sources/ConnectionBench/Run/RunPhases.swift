@@ -14,7 +14,7 @@ extension Run {
         guard let group else { return }
         var ramp = Ramp(self, group, step)
         // The step is in the result whatever interrupts it.
-        defer { result.steps.append(ramp.record) }
+        defer { add(ramp.record) }
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 20)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
@@ -32,7 +32,7 @@ extension Run {
         }
         try measureMemory(&ramp.record, group)
         if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, step) }
-        progress.say(StepLine.text(ramp.record))
+        show(ramp.record)
         try checkProbe(ramp.record)
         try checkVerified(ramp.record)
     }
@@ -58,9 +58,10 @@ extension Run {
         init(_ run: Run, _ group: ProcessGroup, _ step: Int) {
             record = StepResult(connections: step)
             openBefore = group.board.sum(.open, rows: group.clientRows)
-            run.progress.beginPhase()
+            run.begin(.ramp, target: step)
             meter = PhaseMeter(group)
             startedAt = .now
+            record.rampStartSeconds = startedAt.seconds(since: run.startedAt)
         }
     }
 
@@ -77,13 +78,16 @@ extension Run {
         defer { watch.isClimbing = false }
         return try group.load({ worker in
             .ramp(target: Run.share(of: step, worker, group.workersPerSide))
-        }) { [progress, watch] in
+        }) { [watch] in
             let open = group.board.sum(.opened, rows: group.clientRows)
             let failed = group.board.sum(.failed, rows: group.clientRows)
             let accepted = group.board.sum(.opened, rows: group.serverRows)
-            progress.update(
-                Run.rampLine(
-                    open, of: step, since: startedAt, openBefore, watch.sampler.judgement))
+            let line = RampLine(
+                open: open, target: step, before: openBefore,
+                seconds: MonotonicTime.now.seconds(since: startedAt))
+            show(
+                line.text(watch.sampler.judgement), part: line.part, secondsLeft: line.secondsLeft,
+                perSecond: line.perSecond)
             // A pace of none is the governor's doing, and no stall.
             if watch.sampler.judgement.pace < 0 { stall.touch() }
             if let seconds = stall.check(open + failed + accepted) {
@@ -104,18 +108,6 @@ extension Run {
 
     static func share(of total: Int, _ worker: Int, _ workers: Int) -> Int {
         total / workers + (worker < total % workers ? 1 : 0)
-    }
-
-    private static func rampLine(
-        _ open: Int, of step: Int, since start: MonotonicTime, _ before: Int,
-        _ judgement: Governor.Judgement
-    ) -> String {
-        let seconds = MonotonicTime.now.seconds(since: start)
-        let rate = Double(open - before) / max(seconds, 0.001)
-        let left = rate > 1 ? Double(step - open) / rate : 0
-        return "connect \(Count.format(open)) of \(Count.format(step))"
-            + "  \(Count.format(Int(rate)))/s  ETA \(Decimal1.text(left)) s"
-            + (judgement.level == .green ? "" : "  \(judgement.level.name): \(judgement.text)")
     }
 
     /// The client's connect is over before the server's accept: gives it time to catch up, and more
@@ -157,6 +149,7 @@ extension Run {
             }
         }
         ramp.record.connectLatency = latency.summary
+        ramp.record.connectHistogram = latency.base64
         ramp.record.synRetries = SynRetries(latency, facts: result.host)
         let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
         var timeline = result.ramp ?? RampTimeline()
@@ -220,9 +213,10 @@ extension Run {
         var probe = ProbeResult(
             offeredPerSecond: plan.requestsPerSecond, seconds: plan.probeSeconds)
         let wrongBefore = group.board.sum(.wrong, rows: group.clientRows)
-        progress.beginPhase()
+        begin(.probe, target: step)
         let meter = PhaseMeter(group)
         let start = MonotonicTime.now.advanced(byNanoseconds: 20_000_000)
+        probe.startSeconds = start.seconds(since: self.startedAt)
         let duration = UInt64(plan.probeSeconds * 1e9)
         let deadline = start.advanced(byNanoseconds: duration + 20_000_000_000)
         let reports = try group.load({ worker in
@@ -231,8 +225,11 @@ extension Run {
             return .probe(
                 requestsPerSecond: plan.requestsPerSecond * share,
                 startNanoseconds: start.nanoseconds, durationNanoseconds: duration)
-        }) { [progress] in
-            progress.update("probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s")
+        }) {
+            let part = MonotonicTime.now.seconds(since: start) / plan.probeSeconds
+            show(
+                "probe at \(Count.format(Int(plan.requestsPerSecond))) requests/s", part: part,
+                secondsLeft: plan.probeSeconds * (1 - part))
             if MonotonicTime.now > deadline {
                 throw RunStop(.stalled, "the probe did not end in time", exitCode: 1)
             }
@@ -248,6 +245,7 @@ extension Run {
             probe.censored += report.censored
         }
         probe.latency = latency.summary
+        probe.histogram = latency.base64
         if probe.answered > 0 {
             probe.serverMicrosecondsPerEcho =
                 probe.processor.serverSeconds * 1e6 / Double(probe.answered)
@@ -264,15 +262,17 @@ extension Run {
         guard let group else { return }
         var record = SweepResult()
         let echoesBefore = group.board.sum(.echoes, rows: group.clientRows)
-        progress.beginPhase()
+        begin(.sweep, target: connections)
+        record.startSeconds = events.currentPhase.seconds
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         var stall = StallWatch(seconds: 30)
-        let reports = try group.load({ _ in .sweep }) { [progress] in
+        let reports = try group.load({ _ in .sweep }) {
             let echoed = group.board.sum(.echoes, rows: group.clientRows) - echoesBefore
-            progress.update(
+            show(
                 "echo on every connection: \(Count.format(echoed)) of"
-                    + " \(Count.format(connections))")
+                    + " \(Count.format(connections))",
+                part: Double(echoed) / Double(max(connections, 1)))
             if stall.check(echoed) != nil {
                 throw RunStop(
                     .stalled, "no echo for 30 s, \(Count.format(echoed)) are done", exitCode: 1)
@@ -306,7 +306,7 @@ extension Run {
     /// Nothing is sent: what does it cost just to have them?
     func hold() throws {
         guard let group else { return }
-        progress.beginPhase()
+        begin(.hold, target: result.steps.last?.connections)
         let meter = PhaseMeter(group)
         // What was verified: some may have ended since.
         let openBefore = result.steps.last?.connections ?? group.serverConnections
@@ -315,6 +315,7 @@ extension Run {
         // What was held so far is in the result whatever interrupts it.
         defer {
             result.hold = HoldResult(
+                startSeconds: startedAt.seconds(since: self.startedAt),
                 seconds: MonotonicTime.now.seconds(since: startedAt),
                 // Idle clients listen to nothing: the servers notice an end.
                 connectionsLost: max(0, openBefore - group.serverConnections),
@@ -323,7 +324,10 @@ extension Run {
         while .now < end {
             watch.sleep(milliseconds: 20)
             try watch.check(group.children)
-            progress.update("hold, \(Decimal1.text(end.seconds(since: .now))) s left")
+            let left = end.seconds(since: .now)
+            show(
+                "hold, \(Decimal1.text(left)) s left", part: 1 - left / plan.holdSeconds,
+                secondsLeft: left)
             // They will not come back: there is nothing to wait for.
             if group.serverConnections < openBefore { break }
         }

@@ -45,6 +45,8 @@ extension Run {
 
     /// A short run that says what a connection costs; its processes are gone when it ends.
     func calibrate(_ backend: BackendKind) throws -> Calibration? {
+        begin(.calibrate)
+        defer { begin(.prepare) }
         progress.say("calibrating \(backend.rawValue) with a few thousand connections")
         let preflight = try forecast(backend)
         do {

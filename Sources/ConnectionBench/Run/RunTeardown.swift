@@ -17,7 +17,8 @@ extension Run {
         var record = TeardownResult()
         record.connections = group.board.sum(.open, rows: group.clientRows)
         let held = kernelGrowth
-        progress.beginPhase()
+        begin(.close, target: 0)
+        record.startSeconds = events.currentPhase.seconds
         let meter = PhaseMeter(group)
         let startedAt = MonotonicTime.now
         closeAll(&record, group, seconds: mustHurry ? 8 : 120)
@@ -72,7 +73,7 @@ extension Run {
             if watch.wasInterruptedTwice {
                 throw RunStop(.interrupted, "interrupted twice", exitCode: 130)
             }
-            progress.update("close, \(Count.format(group.serverConnections)) left")
+            show("close, \(Count.format(group.serverConnections)) left")
         }
         do {
             _ = try group.load({ _ in .close(reset: plan.teardown == .reset) }, tick: look)
@@ -108,7 +109,7 @@ extension Run {
                 record.memoryBackSeconds = MonotonicTime.now.seconds(since: startedAt)
                 return
             }
-            progress.update("waiting for \(Count.format(bytes: left)) of kernel memory")
+            show("waiting for \(Count.format(bytes: left)) of kernel memory")
             watch.sleep(milliseconds: 50)
         } while MonotonicTime.now.seconds(since: startedAt) < seconds && !watch.wasInterruptedTwice
     }

@@ -16,7 +16,7 @@ extension Run {
     func meetWall(_ last: Climb.LastStretch) throws {
         guard let group else { return }
         var ramp = Ramp(self, group, last.target)
-        defer { result.steps.append(ramp.record) }
+        defer { add(ramp.record) }
         var end = RampEnd()
         do {
             let reports = try self.ramp(&ramp, group, stallSeconds: 6)
@@ -98,7 +98,7 @@ extension Run {
         count(&ramp.record, group)
         result.prediction?.reached = reached
         try measureMemory(&ramp.record, group)
-        progress.say(StepLine.text(ramp.record))
+        show(ramp.record)
         let verdict = result.verdict
         let canEcho = ramp.record.verified && verdict?.wall != .frozenPeer && reached > 0
         if canEcho, !watch.sampler.hasKilled {

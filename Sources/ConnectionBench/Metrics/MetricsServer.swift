@@ -1,0 +1,171 @@
+// A run's metrics on a local port, for a scraper, while it goes on.
+
+import ConnectionEngine
+import Glibc
+import Synchronization
+
+/// Answers `GET /metrics` on 127.0.0.1 from a thread of its own; one request at a time.
+///
+/// What a scraper does, or fails to do, never holds the run up: events only change a value.
+public final class MetricsServer: RunObserver {
+    /// For all of one request, however slowly it comes.
+    private static let requestMilliseconds: CInt = 2_000
+    private static let requestByteCountMax = 16_384
+
+    /// Where it listens; the kernel's choice when 0 was asked for.
+    public let port: UInt16
+    private let fd: CInt
+    private let state = Mutex(LiveMetrics())
+    private let isStopping = Atomic<Bool>(false)
+    private let thread = Mutex<Handle?>(nil)
+
+    private struct Handle: @unchecked Sendable {
+        let thread: BackgroundThread
+    }
+
+    /// Binds the port and begins to answer.
+    public init(port: UInt16) throws(SystemError) {
+        fd = socket(
+            AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard fd >= 0 else { throw SystemError(Errno(errno), call: "socket") }
+        do throws(SystemError) {
+            self.port = try MetricsServer.listen(fd, port)
+            let thread = try BackgroundThread("metrics") { [unowned self] in serve() }
+            self.thread.withLock { $0 = Handle(thread: thread) }
+        } catch {
+            close(fd)
+            throw error
+        }
+    }
+
+    public func observe(_ event: RunEvent) {
+        state.withLock { $0.apply(event) }
+    }
+
+    /// Ends the thread and closes the port. Call it once.
+    public func stop() {
+        isStopping.store(true, ordering: .releasing)
+        thread.withLock { $0 }?.thread.join()
+        close(fd)
+    }
+
+    private static func listen(_ fd: CInt, _ port: UInt16) throws(SystemError) -> UInt16 {
+        var one: CInt = 1
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<CInt>.size))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                let isBound =
+                    bind(fd, generic, length) == 0 && Glibc.listen(fd, 16) == 0
+                    && getsockname(fd, generic, &length) == 0
+                return isBound ? 0 : errno
+            }
+        }
+        if code != 0 { throw SystemError(Errno(code), call: "bind") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    // MARK: On its thread
+
+    private func serve() {
+        // Ctrl-C is for the run's own thread.
+        var all = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_BLOCK, &all, nil)
+        while !isStopping.load(ordering: .acquiring) {
+            var waiting = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+            guard poll(&waiting, 1, 100) > 0 else { continue }
+            // Answers are waited for by poll(2), and children are started meanwhile.
+            let client = accept(fd, nil, nil)
+            guard client >= 0 else { continue }
+            _ = fcntl(client, F_SETFL, O_NONBLOCK)
+            _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+            answer(client)
+            close(client)
+        }
+    }
+
+    private func answer(_ client: CInt) {
+        let deadline = MonotonicTime.now.advanced(
+            byNanoseconds: UInt64(MetricsServer.requestMilliseconds) * 1_000_000)
+        guard let head = receive(client, deadline) else { return }
+        let families = state.withLock { $0.families }
+        let bytes = Array(MetricsAnswer(to: head, families).text.utf8)
+        var rest = bytes[...]
+        while !rest.isEmpty, wait(client, POLLOUT, deadline) {
+            // A scraper that has gone away must not raise SIGPIPE.
+            let sent = rest.withUnsafeBytes {
+                send(client, $0.baseAddress!, $0.count, CInt(MSG_NOSIGNAL))
+            }
+            if sent < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+            if sent <= 0 { return }
+            rest = rest.dropFirst(sent)
+        }
+    }
+
+    /// A request's head; `nil`: none came in time.
+    private func receive(_ client: CInt, _ deadline: MonotonicTime) -> String? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while bytes.count < MetricsServer.requestByteCountMax, wait(client, POLLIN, deadline) {
+            let count = recv(client, &buffer, buffer.count, 0)
+            if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+            if count <= 0 { return nil }
+            bytes += buffer[..<count]
+            let text = String(decoding: bytes, as: UTF8.self)
+            if text.contains("\r\n\r\n") || text.contains("\n\n") { return text }
+        }
+        return nil
+    }
+
+    private func wait(_ client: CInt, _ events: CInt, _ deadline: MonotonicTime) -> Bool {
+        let now = MonotonicTime.now
+        guard now < deadline, !isStopping.load(ordering: .acquiring) else { return false }
+        var waiting = pollfd(fd: client, events: Int16(events), revents: 0)
+        let milliseconds = deadline.seconds(since: now) * 1_000
+        return poll(&waiting, 1, CInt(min(milliseconds, 100)) + 1) >= 0
+    }
+}
+
+/// The answer to one request: a pure function of its head.
+struct MetricsAnswer {
+    let text: String
+
+    init(to head: String, _ families: @autoclosure () -> [MetricFamily]) {
+        let lines = head.split(whereSeparator: \.isNewline)
+        let words = (lines.first ?? "").split(separator: " ")
+        guard words.count == 3, words[2].hasPrefix("HTTP/1.") else {
+            text = Self.answer("400 Bad Request", "text/plain", "not an HTTP/1.1 request\n")
+            return
+        }
+        let path = words[1].prefix { $0 != "?" }
+        guard path == "/metrics" else {
+            text = Self.answer("404 Not Found", "text/plain", "the metrics are at /metrics\n")
+            return
+        }
+        guard words[0] == "GET" || words[0] == "HEAD" else {
+            text = Self.answer(
+                "405 Method Not Allowed", "text/plain", "only GET\n", more: "Allow: GET, HEAD\r\n")
+            return
+        }
+        let accept = lines.first { $0.lowercased().hasPrefix("accept:") }?.lowercased() ?? ""
+        let wantsPlain =
+            accept.contains("text/plain") && !accept.contains("application/openmetrics-text")
+        let families = families()
+        text = Self.answer(
+            "200 OK", wantsPlain ? MetricsText.prometheusType : MetricsText.openMetricsType,
+            wantsPlain ? MetricsText.prometheus(families) : MetricsText.openMetrics(families),
+            hasBody: words[0] == "GET")
+    }
+
+    private static func answer(
+        _ status: String, _ type: String, _ body: String, more: String = "", hasBody: Bool = true
+    ) -> String {
+        "HTTP/1.1 \(status)\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "\(more)Connection: close\r\n\r\n" + (hasBody ? body : "")
+    }
+}
