@@ -23,8 +23,8 @@ struct ReportCommand: ParsableCommand {
     @Option(
         name: [.short, .long], parsing: .unconditional,
         help: """
-            The page; - is standard output (default: beside the first result, with .html instead of \
-            .json).
+            The page; - is standard output (default: beside the first result, ending in .html \
+            instead of .json).
             """)
     var output: String?
 

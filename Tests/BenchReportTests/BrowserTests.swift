@@ -34,6 +34,16 @@ struct BrowserTests {
         try check(page, charts: Made.chartsOfOneRun)
     }
 
+    @Test("a page of a real climb to a wall names the wall, its proof and what to do")
+    func realWall() throws {
+        let html = Report([try Self.fixture("wall.json")], madeBy: "test").html
+        #expect(html.contains("19,987 of 30,000 connections verified on epoll, then a wall"))
+        #expect(html.contains("What stopped it: file descriptors of a process"))
+        #expect(html.contains("<li>RLIMIT_NOFILE 20,000</li>"))
+        #expect(html.contains("<code>ulimit -Hn 21050</code>"))
+        try check(try Chromium.open(html), charts: Made.chartsOfOneRun)
+    }
+
     @Test("a set of several runs shows its figures side by side, without an error on the console")
     func set() throws {
         let set = Made.set(["uring", "epoll", "threads"], runs: 5)

@@ -4,7 +4,7 @@ struct EndLabels {
     /// Pixels from line to line.
     static let spacing = 14.0
 
-    /// Places near the wanted ones, in the same order, at least `spacing` apart where there is room.
+    /// Places near the wanted ones, in the same order, `spacing` apart where there is room.
     static func spread(_ wanted: [Double], from top: Double, to bottom: Double) -> [Double] {
         guard wanted.count > 1 else { return wanted.map { min(max($0, top), bottom) } }
         let spacing = min(Self.spacing, (bottom - top) / Double(wanted.count - 1))

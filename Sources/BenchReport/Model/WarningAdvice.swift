@@ -8,8 +8,8 @@ enum WarningAdvice {
         "debug-build":
             "Do not use these figures: build with `swift build -c release` and measure again.",
         "listen-overflow":
-            "Clients were turned away and tried again after a second or more. Give a larger --backlog"
-            + " and raise net.core.somaxconn, or connect more slowly with --connect-rate.",
+            "Clients were turned away and tried again after a second or more. Give a larger"
+            + " --backlog and raise net.core.somaxconn, or connect more slowly: --connect-rate.",
         "syn-retransmit":
             "The slowest connects waited for the kernel's pause, not for the server. Read their"
             + " percentiles with that in mind, or lower --connect-rate.",
@@ -17,8 +17,8 @@ enum WarningAdvice {
             "The slowest connects waited for the kernel's pause, not for the server. Read their"
             + " percentiles with that in mind, or lower --connect-rate.",
         "retransmit":
-            "Packets were lost on the way, so some latencies contain their repetition. On loopback the"
-            + " receiving queue is the usual place: see net.core.netdev_max_backlog.",
+            "Packets were lost on the way, so some latencies contain their repetition. On loopback"
+            + " the receiving queue is the usual place: see net.core.netdev_max_backlog.",
         "softnet-drop":
             "Raise net.core.netdev_max_backlog, or send less at once (--rate, --connect-window).",
         "tcp-memory":
@@ -33,8 +33,8 @@ enum WarningAdvice {
             "Nothing was lost, but the kernel had to keep completions aside. More --workers, or a"
             + " smaller --connect-window.",
         "cq-dropped":
-            "Completions are gone, so the counts of this run cannot be trusted. Please report it with"
-            + " this file.",
+            "Completions are gone, so the counts of this run cannot be trusted. Please report it"
+            + " with this file.",
         "accept-table-full":
             "Clients were accepted and lost at once. Please report it with this file.",
         "accept-failure":
@@ -47,8 +47,8 @@ enum WarningAdvice {
             "io_uring handed network requests to kernel threads, which is slow. A newer kernel"
             + " usually helps.",
         "rate-not-reached":
-            "Percentiles count what was not answered with the time it has waited. For the latency of"
-            + " a server that keeps up, lower --rate.",
+            "Percentiles count what was not answered with the time it has waited. For the latency"
+            + " of a server that keeps up, lower --rate.",
         "client-saturated":
             "The client was the limit, not the server: lower --rate, or give --workers where there"
             + " are processors left.",
@@ -56,11 +56,11 @@ enum WarningAdvice {
             "Other programs opened or closed connections meanwhile. Measure on a quiet machine, or"
             + " with --netns loopback, where nobody else is.",
         "steal":
-            "Another guest of the same machine took processor time. Measure at another time, or on a"
-            + " machine of your own.",
+            "Another guest of the same machine took processor time. Measure at another time, or on"
+            + " a machine of your own.",
         "rate-fell":
-            "Connecting became slower with more connections. See the connect rate over time below and"
-            + " the processor time at the last steps.",
+            "Connecting became slower with more connections. See the connect rate over time below"
+            + " and the processor time at the last steps.",
         "fallback-backend":
             "These are figures of epoll, not of io_uring. uring-bench doctor says what is missing.",
         "missing-feature":
@@ -71,8 +71,8 @@ enum WarningAdvice {
         "system-files":
             "Raise fs.file-max, or leave the files to other programs by fewer connections.",
         "connections-lost":
-            "Connections ended while they should have been idle. Look at the kernel's log (dmesg) for"
-            + " the cause.",
+            "Connections ended while they should have been idle. Look at the kernel's log (dmesg)"
+            + " for the cause.",
         "counters-incomplete": "The engine's counters of this run are too small.",
         "no-sweep":
             "Not every connection has proved that it works, only those that the probes used.",

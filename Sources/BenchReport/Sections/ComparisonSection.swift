@@ -45,11 +45,13 @@ struct ComparisonSection {
     private var explanation: [String] {
         var paragraphs: [String] = []
         if connections > 0 {
+            let reference = Candidate.name(ofSet: set.candidates.first ?? "")
             paragraphs.append(
-                "At \(Count.format(connections)) connections, the largest step that all have. Dots are"
-                    + " medians of the runs, thick lines their 95 % intervals, small ticks the single"
-                    + " runs. A ratio is against \(Candidate.name(ofSet: set.candidates.first ?? ""))"
-                    + "; a verdict needs more than the noise between runs.")
+                "At \(Count.format(connections)) connections, the largest step that all have. Dots"
+                    + " are medians of the runs, thick lines their 95 % intervals, small ticks the"
+                    + " single runs. A ratio is against \(reference);"
+                    + " a verdict needs more than the noise between runs."
+            )
         } else {
             paragraphs.append("The candidates have no verified step in common.")
         }
@@ -165,7 +167,8 @@ struct ComparisonSection {
     }
 
     private func summary(_ summary: SampleSummary, _ format: Axis.Format) -> String {
-        "\(format.text(summary.median)) (\(format.text(summary.low)) to \(format.text(summary.high)))"
+        "\(format.text(summary.median)) (\(format.text(summary.low)) to"
+            + " \(format.text(summary.high)))"
     }
 
     private func plot(_ cell: ComparedCell, _ scale: Scale) -> CellModel {

@@ -114,7 +114,9 @@ struct EnvironmentSection {
             Fact("source ports", plan?.sourcePorts.rawValue),
             Fact(
                 "network",
-                plan.map { $0.isolation == .none ? "the host's" : "own, \($0.isolation.rawValue)" }),
+                plan.map {
+                    $0.isolation == .none ? "the host's" : "own, \($0.isolation.rawValue)"
+                }),
             Fact("seed", plan.map { String($0.seed) }),
             Fact("done without", layout?.fallbacks.joined(separator: ", ")),
             Fact(

@@ -48,9 +48,9 @@ struct MemorySection {
     private var explanation: String {
         var text =
             "A connection has both its ends on this machine, so two sockets. Kernel memory is what"
-            + " its slab caches grew by since the start of the run; user memory is all that the server"
-            + " and client processes hold. Both are divided by the connections, so a process's fixed"
-            + " costs stand out at small steps."
+            + " its slab caches grew by since the start of the run; user memory is all that the"
+            + " server and client processes hold. Both are divided by the connections, so a"
+            + " process's fixed costs stand out at small steps."
         if candidates.contains(where: { $0.runs.count > 1 }) { text += " Mean of the runs." }
         return text
     }

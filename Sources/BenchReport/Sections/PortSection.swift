@@ -37,16 +37,16 @@ struct PortSection {
     private func figures(_ story: Story, suffix: String) -> [FigureModel] {
         let plan = story.result.plan
         let note =
-            "\(Count.format(plan.ports)) source ports (\(plan.portFirst) to \(plan.portLast)) of one"
-            + " address to one destination, each way in a network namespace of its own. Each point is"
-            + " the stretch of connects that fills the range up to it."
+            "\(Count.format(plan.ports)) source ports (\(plan.portFirst) to \(plan.portLast)) of"
+            + " one address to one destination, each way in a network namespace of its own. Each"
+            + " point is the stretch of connects that fills the range up to it."
         let charts: [(key: String, chart: LineChart)] = [
             (
                 "ports-cost",
                 chart(
                     story, "Processor time of one connect, by ports in use",
                     Axis(
-                        title: "µs of processor time", format: .microseconds, kind: .log,
+                        title: "processor time", format: .microseconds, kind: .log,
                         fit: .round)
                 ) { $0.processorMicrosecondsPerConnect }
             ),
@@ -74,14 +74,7 @@ struct PortSection {
                 points: climb.points.map { point in
                     LineChart.Point(
                         x: point.occupancyPercent, y: value(point),
-                        tip:
-                            "\(axis.format.text(value(point))) \(axis.format == .count ? "connects/s" : "each")"
-                            + "\n\(climb.strategy.rawValue), up to"
-                            + " \(Axis.Format.percent.text(point.occupancyPercent)) of the ports"
-                            + "\nmedian"
-                            + " \(NumberText.duration(nanoseconds: Double(point.medianNanoseconds)))"
-                            + ", p99 \(NumberText.duration(nanoseconds: Double(point.p99Nanoseconds)))"
-                            + (point.isWhole ? "" : "\ncut off within this stretch"))
+                        tip: Self.tip(point, climb, axis.format.text(value(point)), axis.title))
                 })
         }
         let ends = series.compactMap { line in
@@ -94,6 +87,18 @@ struct PortSection {
             xAxis: Axis(
                 title: "source ports in use", format: .percent, fit: .fromZero, includes: [100]),
             yAxis: axis, series: series)
+    }
+
+    private static func tip(
+        _ point: PortClimbResult.Point, _ climb: PortClimbResult, _ value: String, _ unit: String
+    ) -> String {
+        func duration(_ nanoseconds: UInt64) -> String {
+            NumberText.duration(nanoseconds: Double(nanoseconds))
+        }
+        return "\(unit): \(value)\n\(climb.strategy.rawValue), up to"
+            + " \(Axis.Format.percent.text(point.occupancyPercent)) of the ports"
+            + "\nmedian \(duration(point.medianNanoseconds)), p99 \(duration(point.p99Nanoseconds))"
+            + (point.isWhole ? "" : "\ncut off within this stretch")
     }
 
     /// The kernel's own choice is the one to look at; the plan of the tool has the tool's colour.

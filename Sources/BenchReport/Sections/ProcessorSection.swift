@@ -38,11 +38,11 @@ struct ProcessorSection {
         let phase = isOfProbe ? "the probe of each step" : "the connecting of each step"
         var text =
             "Processors in use on average during \(phase). Server and client are the time of their"
-            + " processes, with what they do inside the kernel. Softirq is the kernel's network work"
-            + " that neither is charged for: a kernel may charge part of it to the process that it"
-            + " interrupts, and it is counted once here. The bars end at what the whole machine was"
-            + " busy with, or at the processes' time where that is more: the machine's is sampled"
-            + " by ticks, the processes' is measured."
+            + " processes, with what they do inside the kernel. Softirq is the kernel's network"
+            + " work that neither is charged for: a kernel may charge part of it to the process"
+            + " that it interrupts, and it is counted once here. The bars end at what the whole"
+            + " machine was busy with, or at the processes' time where that is more: the machine's"
+            + " is sampled by ticks, the processes' is measured."
         if candidates.contains(where: { $0.runs.count > 1 }) {
             text += " Mean of the runs."
         }

@@ -3,7 +3,7 @@
 import ConnectionBench
 
 enum WarningSection {
-    static func section(_ inputs: [ReportInput], _ candidates: [Candidate]) -> SectionModel? {
+    static func section(_ inputs: [ReportInput], _ candidates: [Candidate]) -> SectionModel {
         var warnings: [(warning: RunWarning, name: String)] = []
         for candidate in candidates {
             for (index, run) in candidate.runs.enumerated() {
@@ -12,14 +12,14 @@ enum WarningSection {
             }
         }
         for input in inputs {
-            if case .set(let set) = input.content {
-                warnings += set.warnings.map { ($0, input.name) }
+            switch input.content {
+            case .run: break
+            case .set(let set): warnings += set.warnings.map { ($0, input.name) }
+            case .ports(let story): warnings += story.warnings.map { ($0, input.name) }
             }
         }
         var section = SectionModel(anchor: "warnings", heading: "Warnings")
         guard !warnings.isEmpty else {
-            // A port story has none by its kind.
-            guard !candidates.isEmpty else { return nil }
             section.paragraphs = ["None: nothing was seen that would spoil the figures."]
             return section
         }
@@ -30,7 +30,7 @@ enum WarningSection {
             if concerned[warning] == nil { order.append(warning) }
             concerned[warning, default: []].append(name)
         }
-        let isOne = candidates.reduce(0) { $0 + $1.runs.count } == 1
+        let isOne = inputs.count == 1 && candidates.reduce(0) { $0 + $1.runs.count } <= 1
         section.alerts = order.map { warning in
             AlertModel(
                 code: warning.id,
