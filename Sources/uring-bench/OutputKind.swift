@@ -29,11 +29,7 @@ enum OutputKind: String, CaseIterable {
     func text(of result: RunResult) throws -> String {
         switch self {
         case .json: try JSONText.pretty(result)
-        case .html:
-            Report(
-                [ReportInput(name: result.layout?.backend.rawValue ?? "run", .run(result))],
-                madeBy: "uring-bench \(toolVersion)"
-            ).html
+        case .html: page(result.layout?.backend.rawValue ?? "run", .run(result))
         case .ndjson: try ResultText.ndjson(result)
         case .csv: ResultText.csv(result)
         case .hlog: ResultText.histogramLog(result)
@@ -47,12 +43,17 @@ enum OutputKind: String, CaseIterable {
     func text(of set: RunSet) throws -> String {
         switch self {
         case .json: try JSONText.pretty(set)
+        case .html: page(set.candidates.joined(separator: ", "), .set(set))
         case .ndjson: try ResultText.ndjson(set)
         case .csv: ResultText.csv(set)
         case .hlog: ResultText.histogramLog(set)
         case .md: ResultText.markdown(set)
         case .hgrm, .prom: throw OneRunOnly(form: rawValue)
         }
+    }
+
+    private func page(_ name: String, _ content: ReportInput.Content) -> String {
+        Report([ReportInput(name: name, content)], madeBy: "uring-bench \(toolVersion)").html
     }
 
     var holdsSeveralRuns: Bool { self != .hgrm && self != .prom }

@@ -75,7 +75,7 @@ struct ResultOutput {
     func finish(_ set: RunSet, text: @autoclosure () -> String) throws {
         try finish(
             { try $0.text(of: set) }, text: text(), isEmpty: set.runs.isEmpty,
-            stopped: set.stopped, code: set.exitCode)
+            stopped: set.stopped ?? set.failure, code: set.exitCode)
     }
 
     private func finish(

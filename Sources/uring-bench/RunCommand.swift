@@ -204,6 +204,9 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         try outputs.checkStandardOutput(json: json)
+        if BackendTurnsRunner(backends: backend, options: turns).isNeeded {
+            try outputs.checkSeveralRuns()
+        }
         try load.check(buffer: buffer, connectRate: connectRate, connections: connections.count)
         for name in masked where !URingFeatures.all.names.contains(name) {
             throw ValidationError(
@@ -248,7 +251,7 @@ struct RunCommand: ParsableCommand {
         }
         let progress = RunProgress(isQuiet: quiet)
         let several = BackendTurnsRunner(backends: backend, options: turns)
-        if several.isNeeded { return try several.run(try plan(), output, progress) }
+        if several.isNeeded { return try several.run(try plan(), output, followers, progress) }
         let run: Run
         do {
             run = try Run(

@@ -131,27 +131,31 @@ struct BackendTurnsRunner {
         backends.kinds.count > 1 || options.rounds(backends: backends.kinds.count) > 1
     }
 
-    func run(_ plan: RunPlan, _ output: ResultOutput, _ progress: RunProgress) throws {
+    func run(
+        _ plan: RunPlan, _ output: ResultOutput, _ followers: RunFollowers, _ progress: RunProgress
+    ) throws {
         let set: RunSet
         do {
             let candidates = try BackendTurns.candidates(
                 backends.kinds, plan: plan, tool: BuildFacts.tool,
-                commandLine: CommandLine.arguments, progress: progress)
+                commandLine: CommandLine.arguments, progress: progress,
+                observers: followers.observers)
             let turns = try TurnRun(
                 candidates, rounds: options.rounds(backends: candidates.count),
                 warmsUp: options.warmUp, thresholds: options.thresholds,
                 rule: VerdictRule(whatMatters: options.noise), tool: BuildFacts.tool,
                 commandLine: CommandLine.arguments, progress: progress)
             set = turns.perform()
+            followers.finish()
         } catch let refusal as TurnRefusal {
+            followers.finish()
             output.discard()
             throw Exit.withMessage("\(refusal)", code: refusal.exitCode)
         } catch {
+            followers.finish()
             output.discard()
             throw Exit.withMessage("\(error)", code: 1)
         }
-        try output.finish(
-            set, text: SetTable(set).text, isEmpty: set.runs.isEmpty,
-            stopped: set.stopped ?? set.failure, code: set.exitCode)
+        try output.finish(set, text: SetTable(set).text)
     }
 }

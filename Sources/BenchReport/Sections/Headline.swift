@@ -19,7 +19,7 @@ enum Headline {
             switch result.status {
             case .pass: "good"
             case .wall: "wall"
-            case .incomplete: "bad"
+            case .missed, .incomplete: "bad"
             }
         return HeadlineModel(
             badge: result.status.rawValue, badgeStyle: style, sentence: sentence(of: result),
@@ -38,6 +38,11 @@ enum Headline {
         var parts: [String]
         switch result.status {
         case .pass: parts = ["\(reached) connections held and verified on \(backend)\(echoed)"]
+        case .missed:
+            parts = [
+                "\(reached) connections held and verified on \(backend)\(echoed); a threshold was"
+                    + " missed"
+            ]
         case .wall:
             let wall = result.verdict.map { " at the wall (\($0.wall.title))" } ?? ""
             parts = ["\(reached) connections held and verified on \(backend)\(wall)\(echoed)"]

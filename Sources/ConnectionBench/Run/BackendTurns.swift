@@ -12,10 +12,11 @@ public enum BackendTurns {
     /// - Parameters:
     ///   - backends: `nil` is io_uring, or epoll where that is unavailable.
     ///   - plan: of each run; its seed is that of the first.
+    ///   - observers: hear of every run that counts, one after another.
     /// - Throws: a ``TurnRefusal`` when a backend cannot do what the others can.
     public static func candidates(
         _ backends: [BackendKind?], plan: RunPlan, tool: ToolFacts, commandLine: [String],
-        progress: RunProgress
+        progress: RunProgress, observers: [any RunObserver] = []
     ) throws -> [TurnCandidate] {
         try backends.map { backend in
             var plan = plan
@@ -27,7 +28,7 @@ public enum BackendTurns {
             return TurnCandidate(name: kind.rawValue) { number, _ in
                 let run = try Run(
                     plan: Self.plan(plan, number: number), tool: tool, commandLine: commandLine,
-                    progress: progress)
+                    progress: progress, observers: number == 0 ? [] : observers)
                 return run.perform()
             }
         }
