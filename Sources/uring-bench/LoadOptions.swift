@@ -16,7 +16,7 @@ struct LoadOptions: ParsableArguments {
             Bytes of a request and its answer: a size, a range such as 64-1024 (each size equally \
             often), or sizes with weights such as 64:90,1024:9,16k:1 (default: 64).
             """, transform: LoadOptions.sizes)
-    var message: MessageSizes = .uniform(64, 64)
+    var message: MessageSizes = .uniform(from: 64, to: 64)
 
     @Option(
         parsing: .unconditional,

@@ -13,9 +13,9 @@ public struct MessageSizesError: Error, Hashable, Sendable, CustomStringConverti
 
 public enum MessageSizes: Codable, Hashable, Sendable {
     /// Each size from the first to the second is equally likely.
-    case uniform(Int, Int)
+    case uniform(from: Int, to: Int)
     /// Each size as often as its part of all weights, at most ``MessageSizes/weightedMax`` sizes.
-    case weighted([Weighted])
+    case weighted(sizes: [Weighted])
 
     public struct Weighted: Codable, Hashable, Sendable {
         public var byteCount: Int
@@ -34,7 +34,7 @@ public enum MessageSizes: Codable, Hashable, Sendable {
     /// Reads `64`, `64-1024` or `64:90,1024:9,16k:1`.
     public init(parsing text: String) throws(MessageSizesError) {
         if text.contains(":") || text.contains(",") {
-            self = .weighted(try Self.weighted(text))
+            self = .weighted(sizes: try Self.weighted(text))
             return
         }
         let ends = text.split(separator: "-", omittingEmptySubsequences: false)
@@ -46,7 +46,7 @@ public enum MessageSizes: Codable, Hashable, Sendable {
         guard low <= high else {
             throw MessageSizesError("'\(text)': the range begins above its end")
         }
-        self = .uniform(low, high)
+        self = .uniform(from: low, to: high)
     }
 
     private static func weighted(_ text: String) throws(MessageSizesError) -> [Weighted] {

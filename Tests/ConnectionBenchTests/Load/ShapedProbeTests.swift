@@ -138,7 +138,7 @@ import Testing
 
     @Test("each request has its own size, and its answer is checked to the last byte")
     func sizes() throws {
-        let stage = try LoadStage(shape: { $0.messages = .uniform(10, 1_000) })
+        let stage = try LoadStage(shape: { $0.messages = .uniform(from: 10, to: 1_000) })
         let ids = stage.opened(20)
         stage.post(.sweep, at: 1)
         let counts = ids.map { stage.requests[$0]?.count ?? 0 }
@@ -156,7 +156,7 @@ import Testing
     @Test("sizes come as often as their weights say")
     func weights() {
         let sizer = MessageSizer(
-            .weighted([
+            .weighted(sizes: [
                 .init(byteCount: 64, weight: 90), .init(byteCount: 1_024, weight: 9),
                 .init(byteCount: 16_000, weight: 1),
             ]), fixed: 0)
@@ -174,7 +174,7 @@ import Testing
 
     @Test("a uniform range has both of its ends, equally often")
     func uniform() {
-        let sizer = MessageSizer(.uniform(5, 8), fixed: 0)
+        let sizer = MessageSizer(.uniform(from: 5, to: 8), fixed: 0)
         var counts: [Int: Int] = [:]
         for number in 1...40_000 {
             let pattern = MessagePattern(connection: UInt32(number), sequence: 1)

@@ -8,13 +8,13 @@ import Testing
 @Suite struct LoadShapeTests {
     @Test("a size, a range and weights are understood")
     func sizes() throws {
-        #expect(try MessageSizes(parsing: "64") == .uniform(64, 64))
+        #expect(try MessageSizes(parsing: "64") == .uniform(from: 64, to: 64))
         #expect(try MessageSizes(parsing: "64").single == 64)
-        #expect(try MessageSizes(parsing: "64-1k") == .uniform(64, 1_000))
+        #expect(try MessageSizes(parsing: "64-1k") == .uniform(from: 64, to: 1_000))
         let list = try MessageSizes(parsing: "64:90,1024:9,16k:1")
         #expect(
             list
-                == .weighted([
+                == .weighted(sizes: [
                     .init(byteCount: 64, weight: 90), .init(byteCount: 1_024, weight: 9),
                     .init(byteCount: 16_000, weight: 1),
                 ]))

@@ -99,6 +99,21 @@ import Testing
                 source: .meminfo, totalBytes: 1, slabBytes: 1, caches: [], kernelStackBytes: 1,
                 pageTablesBytes: 1, availableLostBytes: 1),
             "MemoryCache": KernelMemoryGrowth.Cache(name: "", bytes: 1),
+        ].merging(try loadValues()) { one, _ in one }
+    }
+
+    /// Of the load's shape, and of what it leads to.
+    private static func loadValues() throws -> [String: Any] {
+        let churn = ChurnShape(closesPerSecond: 1, seconds: 1)
+        return [
+            "LoadShape": LoadShape(), "ServerShape": ServerShape(), "ChurnShape": churn,
+            "Stall": ServerShape.Stall(seconds: 1, periodSeconds: 2),
+            "WeightedSize": MessageSizes.Weighted(byteCount: 1, weight: 1),
+            "ChurnResult": ChurnResult(churn), "StormResult": StormResult(connections: 1),
+            "ConnectionCount": ConnectionCount(),
+            "GeneratorProof": GeneratorProof([], latency: LatencySummary(), loop: .open),
+            "ThresholdOutcome": ThresholdOutcome(expression: "p99>1ms"),
+            "ExecutableIdentity": try #require(ExecutableIdentity.ofThisProcess()),
         ]
     }
 
@@ -113,7 +128,7 @@ import Testing
                 candidate: "", round: 1, result: MadeUpResult.complete),
             "Comparison": Comparison(base: "", new: "", cells: []), "ComparedCell": cell,
             "SampleSummary": summary, "RatioEstimate": RatioEstimate(value: 1, low: 1, high: 1),
-            "UnlikeFact": UnlikeFact(name: "", base: "", new: ""),
+            "UnlikeFact": UnlikeFact(name: "", base: "", new: ""), "VerdictRule": VerdictRule(),
         ]
     }
 

@@ -52,7 +52,7 @@ import Testing
                 "2 worker(s) each; 10,000 requests/s of 64 B per probe\n"))
         result.plan.load.arrivals = .poisson
         result.plan.load.activeFraction = 0.005
-        result.plan.load.messages = .uniform(64, 1_024)
+        result.plan.load.messages = .uniform(from: 64, to: 1_024)
         #expect(
             ResultTable(result).text.contains(
                 "; 10,000 requests/s of 64 to 1,024 B per probe, Poisson arrivals, 0.5 % of the"
