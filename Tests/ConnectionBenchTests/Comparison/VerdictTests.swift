@@ -19,7 +19,7 @@ import Testing
     ) -> Comparison {
         Comparison(
             base: RunGroup(name: "old", results: base), new: RunGroup(name: "now", results: new),
-            isInterleaved: false, unlike: unlike)
+            isInterleaved: false, unlike: unlike, resamples: 1_000)
     }
 
     private func runs(cpu: Double, count: Int = 8) -> [RunResult] {
