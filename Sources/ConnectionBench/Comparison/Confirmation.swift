@@ -71,7 +71,10 @@ extension ComparisonReport {
                 base: pair.base, new: pair.new, isInterleaved: false, unlike: pair.unlike,
                 rule: rule)
             report.comparisons.append(comparison)
-            let suspected = check.suspected(in: comparison)
+            let asked = Comparison(
+                base: pair.base, new: pair.new, isInterleaved: false, unlike: pair.unlike,
+                rule: rule, where: check.asksAbout)
+            let suspected = check.suspected(in: asked)
             var (again, obstacle): (Comparison?, String?) = (nil, nil)
             if !suspected.isEmpty {
                 let confirmation = Confirmation(pair, rounds: confirmRounds ?? 0)
@@ -94,7 +97,7 @@ extension ComparisonReport {
                     }
                 }
             }
-            report.regressions += check.outcomes(comparison, again: again, obstacle: obstacle)
+            report.regressions += check.outcomes(asked, again: again, obstacle: obstacle)
             if report.exitCode != 0 { return report }
         }
         if report.regressions.contains(where: \.isRegression) { report.exitCode = 98 }
@@ -109,8 +112,12 @@ extension ComparisonReport {
             tool: tool, commandLine: commandLine, startedAt: set.startedAt,
             comparisons: set.comparisons)
         let check = RegressionCheck(thresholds)
-        report.regressions = set.comparisons.flatMap {
-            check.outcomes($0, again: nil, obstacle: nil)
+        report.regressions = set.comparisons.flatMap { comparison in
+            let asked = Comparison(
+                base: RunGroup(set, candidate: comparison.base),
+                new: RunGroup(set, candidate: comparison.new), isInterleaved: true,
+                rule: comparison.rule, where: check.asksAbout)
+            return check.outcomes(asked, again: nil, obstacle: nil)
         }
         report.exitCode = set.exitCode
         if report.exitCode == 0, report.regressions.contains(where: \.isRegression) {

@@ -30,6 +30,11 @@ public enum Metric: String, CaseIterable, Codable, Hashable, Sendable {
 
     public var prefersLarger: Bool { unit == .perSecond }
 
+    /// The figures that people ask about first, in this order.
+    static let headline: [Metric] = [.serverCPU, .p50, .p99, .connectRate]
+
+    var isHeadline: Bool { Metric.headline.contains(self) }
+
     /// A client that is the bottleneck measures itself in these.
     public var isBoundByClient: Bool { [.p50, .p99, .p999, .echoRate].contains(self) }
 

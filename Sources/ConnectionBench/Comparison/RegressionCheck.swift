@@ -8,6 +8,13 @@ public struct RegressionCheck {
         self.thresholds = thresholds
     }
 
+    /// A bound is about this figure: what is asked beforehand is corrected for among itself alone.
+    func asksAbout(_ metric: Metric, _ connections: Int) -> Bool {
+        thresholds.contains {
+            $0.metric == metric && ($0.step == nil || $0.step == connections)
+        }
+    }
+
     struct Figure: Hashable {
         let metric: Metric
         let connections: Int

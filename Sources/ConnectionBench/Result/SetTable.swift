@@ -154,7 +154,7 @@ enum Decimal2 {
 enum PairSentence {
     static func text(_ comparison: Comparison) -> String {
         let last = comparison.lastStep
-        let cells = ResolutionText.headline.compactMap { comparison.cell($0, at: last) }
+        let cells = Metric.headline.compactMap { comparison.cell($0, at: last) }
         guard !cells.isEmpty else {
             return "\(comparison.new) against \(comparison.base): no figure was measured on both"
         }

@@ -58,7 +58,7 @@ private struct NoisyMachine {
             [("base", sides[0].map(\.result)), ("new", sides[1].map(\.result))], rounds: rounds)
         return Comparison(
             base: RunGroup(set, candidate: "base"), new: RunGroup(set, candidate: "new"),
-            isInterleaved: true, resamples: 400
+            isInterleaved: true, resamples: 300
         ) { metric, _ in metrics.contains(metric) }
     }
 

@@ -120,7 +120,7 @@ import Testing
         Comparison(
             base: RunGroup(name: "old", results: base.map { MadeUpRuns.run(serverCPU: $0) }),
             new: RunGroup(name: "now", results: new.map { MadeUpRuns.run(serverCPU: $0) }),
-            isInterleaved: false)
+            isInterleaved: false, resamples: 1_000)
     }
 
     private func check(_ text: String...) throws -> RegressionCheck {
@@ -156,7 +156,7 @@ import Testing
         let slow = Self.quiet.map { MadeUpRuns.run(rate: 850 * $0) }
         let both = Comparison(
             base: RunGroup(name: "old", results: fast), new: RunGroup(name: "now", results: slow),
-            isInterleaved: false)
+            isInterleaved: false, resamples: 1_000)
         #expect(
             try check("connect-rate>10%").outcomes(both, again: nil, obstacle: nil).map(\.state)
                 == [.regression])

@@ -19,7 +19,7 @@ import Testing
     ) -> Comparison {
         Comparison(
             base: RunGroup(name: "old", results: base), new: RunGroup(name: "now", results: new),
-            isInterleaved: false, unlike: unlike)
+            isInterleaved: false, unlike: unlike, resamples: 1_000)
     }
 
     private func runs(cpu: Double, count: Int = 8) -> [RunResult] {
@@ -36,6 +36,28 @@ import Testing
             compare(runs(cpu: 12.5), runs(cpu: 10)).cell(.serverCPU, at: 1_000)?.verdict == .faster)
         let told = slower.cells.filter { $0.verdict != .noDifference }
         #expect(told.map(\.metric) == [.serverCPU])
+    }
+
+    @Test("five runs on a side are enough to call twice the processor time more")
+    func fiveRuns() throws {
+        var generator = SeededGenerator(seed: 5)
+        /// All other figures differ from run to run, and not from side to side.
+        func noisy(_ cpu: Double) -> RunResult {
+            func part() -> Double { 1 + Double(generator.position(below: 1_000)) / 4_000 }
+            var run = MadeUpRuns.run(
+                serverCPU: cpu * part(), p99: 1e6 * part(), rate: 40_000 * part(),
+                kernelBytes: 8_000 * part())
+            run.steps[0].userBytesPerConnection = 300 * part()
+            run.steps[0].probe?.processor.clientSeconds = 0.2 * part()
+            run.steps[0].rampProcessor.serverSeconds = 0.01 * part()
+            run.steps[0].probe?.latency.p50Nanoseconds = UInt64(2e5 * part())
+            return run
+        }
+        let base = (0..<5).map { _ in noisy(10) }
+        let comparison = compare(base, (0..<5).map { _ in noisy(20) })
+        let cell = try #require(comparison.cell(.serverCPU, at: 1_000))
+        #expect(cell.verdict == .slower, "\(cell.reason)")
+        #expect(comparison.figuresTested >= 8)
     }
 
     @Test("more connects per second is faster")
