@@ -10,6 +10,10 @@ import time
 from candidates import PEERS, ROOT
 
 
+# Of all processors' time; more than this, and somebody else is at work.
+QUIET = 0.1
+
+
 def said_by(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip()
@@ -31,6 +35,14 @@ def busy_share(seconds=2):
     time.sleep(seconds)
     total_after, idle_after = ticks()
     return 1 - (idle_after - idle) / max(total_after - total, 1)
+
+
+def await_quiet(patience=60):
+    """Waits until what was just built or measured has calmed down; the share that is busy then."""
+    deadline = time.monotonic() + patience
+    while (share := busy_share()) > QUIET and time.monotonic() < deadline:
+        pass
+    return share
 
 
 def value_in(path, name):
@@ -72,7 +84,7 @@ def facts(command):
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "descriptor_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "load_average_before": list(os.getloadavg()),
-        "busy_share_before": busy_share(),
+        "busy_share_before": await_quiet(),
         "versions": {name: version for name, version in versions.items() if version},
     }
 
@@ -80,7 +92,7 @@ def facts(command):
 def warnings(facts):
     """What spoils the figures, in plain words."""
     found = []
-    if facts["busy_share_before"] > 0.05:
+    if facts["busy_share_before"] > QUIET:
         found.append(f"other programs kept {facts['busy_share_before']:.0%} of the machine busy "
                      "just before the start")
     if facts["processors"] < 2:

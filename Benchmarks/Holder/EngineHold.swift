@@ -19,17 +19,21 @@ final class Outcome: Sendable {
     let openedAt = Atomic<UInt64>(0)
     let failures = Atomic<Int>(0)
     let lastErrno = Atomic<CInt>(0)
+    /// Set at the end: reset what is held.
+    let isOver = Atomic<Bool>(false)
 }
 
 struct Holder: Handler {
     let plan: TuplePlan
     let outcome: Outcome
     private var asked = 0
-    private var opened = 0
+    private var held: [ConnectionID] = []
+    private var hasReset = false
 
     init(_ plan: TuplePlan, _ outcome: Outcome) {
         self.plan = plan
         self.outcome = outcome
+        held.reserveCapacity(plan.count)
     }
 
     mutating func start(_ operations: inout OperationQueue) {
@@ -42,7 +46,8 @@ struct Holder: Handler {
     ) {
         for position in 0..<completions.count {
             switch completions[position] {
-            case .connected: opened += 1
+            case .connected(let id): held.append(id)
+            case .closed(_, .requested): break
             case .closed(_, let reason):
                 if case .failed(let errno) = reason {
                     outcome.lastErrno.store(errno.code, ordering: .relaxed)
@@ -52,13 +57,21 @@ struct Holder: Handler {
             }
         }
         connect(&operations)
-        if opened == plan.count, outcome.openedAt.load(ordering: .relaxed) == 0 {
+        if held.count == plan.count, outcome.openedAt.load(ordering: .relaxed) == 0 {
             outcome.openedAt.store(completions.reapedAt.nanoseconds, ordering: .releasing)
         }
+        if outcome.isOver.load(ordering: .relaxed) { reset(&operations) }
+    }
+
+    /// Leaves no TIME_WAIT to whoever is measured next; the turn after it ends the worker.
+    private mutating func reset(_ operations: inout OperationQueue) {
+        if hasReset { return operations.stop() }
+        for id in held { operations.abort(id) }
+        hasReset = true
     }
 
     private mutating func connect(_ operations: inout OperationQueue) {
-        while asked < plan.count, asked - opened < window {
+        while asked < plan.count, asked - held.count < window {
             let tuple = plan[asked]
             guard operations.connect(from: tuple.source, to: tuple.destination) != nil else {
                 preconditionFailure("no room for connection \(asked)")
@@ -128,7 +141,8 @@ struct EngineHold {
                 + "\"connects_per_second\":\(Double(connections) / elapsed)}")
         fflush(nil)
         sleep(seconds)
-        engine.stop()
+        outcome.isOver.store(true, ordering: .relaxed)
+        engine.wake()
         try engine.join()
     }
 

@@ -112,6 +112,9 @@ public final class Engine: Sendable {
         return sum
     }
 
+    /// The same of each worker alone, in their order.
+    public var countersByWorker: [Counters] { workers.map { $0.status.counters } }
+
     /// What this kernel lacks, or was masked, and is done without; each once.
     public var fallbacks: [String] {
         Set(workers.flatMap { $0.status.fallbacks }).sorted()

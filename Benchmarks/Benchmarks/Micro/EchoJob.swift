@@ -6,6 +6,8 @@ import Synchronization
 
 /// Sends back what it receives.
 struct Echo: Handler {
+    var gauge: EchoGauge?
+
     mutating func handle(
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {
@@ -17,14 +19,30 @@ struct Echo: Handler {
             case .connected, .sent, .closed: break
             }
         }
+        gauge?.serverAllocations.store(count_malloc_calls_of_thread(), ordering: .relaxed)
     }
 }
 
-/// What the client's thread saw.
+/// What the two workers saw.
 final class EchoGauge: Sendable {
     let nanoseconds = Atomic<UInt64>(0)
     let allocations = Atomic<UInt>(0)
     let failures = Atomic<Int>(0)
+    /// Of the server's thread, since it began.
+    let serverAllocations = Atomic<UInt>(0)
+    /// A connection's thread comes and goes: there the whole process is counted.
+    private let countsProcess: Bool
+
+    init(_ backend: BackendKind) {
+        countsProcess = backend == .threads
+    }
+
+    /// Called on the client's thread.
+    var allocationsSoFar: UInt {
+        countsProcess
+            ? count_malloc_calls()
+            : count_malloc_calls_of_thread() + serverAllocations.load(ordering: .relaxed)
+    }
 }
 
 /// One request outstanding on each connection; the answer's buffer is the next request's.
@@ -91,10 +109,10 @@ struct PingClient: Handler {
         echoed += 1
         if echoed == warmup {
             beganAt = time
-            allocationsBefore = count_malloc_calls()
+            allocationsBefore = gauge.allocationsSoFar
         } else if echoed == warmup + echoes {
             gauge.allocations.store(
-                count_malloc_calls() - allocationsBefore, ordering: .relaxed)
+                gauge.allocationsSoFar - allocationsBefore, ordering: .relaxed)
             gauge.nanoseconds.store(time.nanoseconds(since: beganAt), ordering: .relaxed)
             operations.stop()
         }
@@ -121,9 +139,9 @@ struct EchoJob {
     }
 
     func run() throws -> Outcome {
-        let server = try EchoJob.server(backend)
+        let gauge = EchoGauge(backend)
+        let server = try EchoJob.server(backend, gauge)
         defer { server.stop() }
-        let gauge = EchoGauge()
         let (address, connections, echoes) = (server.listeningAddresses[0], connections, echoes)
         let client = try Engine(Configuration(backend: backend)) { _ in
             PingClient(to: address, connections: connections, echoes: echoes, gauge: gauge)
@@ -137,9 +155,9 @@ struct EchoJob {
             allocations: gauge.allocations.load(ordering: .relaxed), server: server.counters)
     }
 
-    static func server(_ backend: BackendKind) throws -> Engine {
+    static func server(_ backend: BackendKind, _ gauge: EchoGauge? = nil) throws -> Engine {
         var configuration = Configuration(backend: backend)
         configuration.listen = [.loopback(port: 0)]
-        return try Engine(configuration) { _ in Echo() }
+        return try Engine(configuration) { _ in Echo(gauge: gauge) }
     }
 }

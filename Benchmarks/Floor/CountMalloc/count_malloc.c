@@ -22,6 +22,8 @@ void *__libc_realloc(void *memory, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 
 static atomic_ulong calls, calls_in_window;
+// Initial-exec: any other way to find a thread's variable may itself call malloc.
+static _Thread_local unsigned long calls_of_thread __attribute__((tls_model("initial-exec")));
 static double window_begin, window_end;
 static struct timespec started;
 
@@ -33,6 +35,7 @@ static double since_start(void) {
 
 static void count(void) {
     atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+    calls_of_thread++;
     // Before `begin` has run the window is empty.
     if (window_end == 0) return;
     double seconds = since_start();
@@ -55,6 +58,10 @@ __attribute__((destructor)) static void end(void) {
 
 unsigned long count_malloc_calls(void) {
     return atomic_load(&calls);
+}
+
+unsigned long count_malloc_calls_of_thread(void) {
+    return calls_of_thread;
 }
 
 void *malloc(size_t size) {

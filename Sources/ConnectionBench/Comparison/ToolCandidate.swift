@@ -105,7 +105,8 @@ private final class TemporaryFolder {
 public enum RunOptions {
     /// Options with a value that say where results go, or what is made of several runs.
     static let replaced: Set<String> = [
-        "--json", "-o", "--output", "--metrics", "--fail-if", "--repeats", "--noise", "--backend",
+        "--json", "-o", "--output", "--stream", "--metrics", "--fail-if", "--repeats", "--noise",
+        "--backend",
         "-b", "--seed", "--port",
     ]
     /// The same without a value.

@@ -104,18 +104,7 @@ public enum ChildMain {
                 engine.wake()
                 running = number
             case .counters:
-                // A worker publishes in a turn that comes 10 ms after the last time, so one that
-                // has become idle needs another turn for its last figures.
-                usleep(12_000)
-                let before = engine.counters.turns
-                engine.wake()
-                for _ in 0..<150 {
-                    usleep(2_000)
-                    if engine.counters.turns >= before + UInt64(engine.configuration.workers) {
-                        break
-                    }
-                }
-                usleep(1_000)
+                awaitFreshCounters(engine)
                 try channel.send(
                     ChildMessage.counters(engine.counters, fallbacks: engine.fallbacks))
             case .finish:
@@ -132,6 +121,20 @@ public enum ChildMain {
                 let reports = mailboxes.compactMap { $0.takeReport() }
                 try channel.send(ChildMessage.loaded(number: number, reports))
             }
+        }
+    }
+
+    /// A worker publishes in a turn that comes 10 ms after the last time, so one that has become idle
+    /// needs another turn for its last figures. Each has to: a busy one may publish many turns at once.
+    private static func awaitFreshCounters(_ engine: Engine) {
+        usleep(12_000)
+        let before = engine.countersByWorker.map(\.turns)
+        engine.wake()
+        // A worker that stands still for longer has no newer figures to tell.
+        for _ in 0..<500 {
+            usleep(2_000)
+            let now = engine.countersByWorker.map(\.turns)
+            if zip(now, before).allSatisfy(>) { return }
         }
     }
 }
