@@ -200,7 +200,7 @@ struct CompareCommand: ParsableCommand {
                     name: name, path: path.contains("/") ? path : "./\(path)", options: runOptions)
             }
             let turns = try TurnRun(
-                candidates, rounds: repeats ?? 12, warmsUp: true, thresholds: [], rule: rule,
+                candidates, rounds: repeats ?? 12, warmupRuns: 1, thresholds: [], rule: rule,
                 tool: BuildFacts.tool, commandLine: CommandLine.arguments, progress: progress)
             report = ComparisonReport.make(
                 turns.perform(), thresholds: thresholds, tool: BuildFacts.tool,

@@ -21,7 +21,8 @@ struct RunCommand: ParsableCommand {
             """, transform: BackendSelection.init(parsing:))
     var backend = BackendSelection.auto
 
-    @OptionGroup var turns: TurnOptions
+    @OptionGroup(title: "Several runs, and bounds")
+    var turns: TurnOptions
 
     @Option(
         name: [.customShort("n"), .customLong("conns")], parsing: .unconditional,
@@ -73,7 +74,7 @@ struct RunCommand: ParsableCommand {
         parsing: .unconditional,
         help: """
             none; spread: worker i of both sides on processor i; split: servers on the first half \
-            of the processors, clients on the second (default: spread, for threads none).
+            of the processors, clients on the second. Default: spread, for threads none.
             """)
     var pin: Pinning?
 
@@ -119,7 +120,7 @@ struct RunCommand: ParsableCommand {
         parsing: .unconditional,
         help: """
             Who chooses source addresses and ports: planned (each pair once, bound explicitly), \
-            kernel (in connect), bind (the kernel, in bind to port 0) (default: planned).
+            kernel (in connect), bind (the kernel, in bind to port 0).
             """)
     var ports: SourcePorts = .planned
 
@@ -156,7 +157,7 @@ struct RunCommand: ParsableCommand {
         name: .customLong("netns"), parsing: .unconditional,
         help: """
             Network namespaces of the run's own: loopback (one), veth (one for each side and a \
-            virtual cable), none. Needs root; nothing on the host changes (default: none).
+            virtual cable), none. Needs root; nothing on the host changes.
             """)
     var isolation: Isolation = .none
 
@@ -182,7 +183,7 @@ struct RunCommand: ParsableCommand {
             """, completion: .list(URingFeatures.all.names))
     var masked: [String] = []
 
-    @OptionGroup
+    @OptionGroup(title: "Load")
     var load: LoadOptions
 
     @Flag(inversion: .prefixedNo, help: "Echo once on every connection at the last step.")

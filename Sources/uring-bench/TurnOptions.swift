@@ -53,10 +53,13 @@ struct TurnOptions: ParsableArguments {
         transform: Allowed.noise)
     var noise = 0.05
 
-    @Flag(
-        inversion: .prefixedNo,
-        help: "Before several runs, one of each backend that only connects and does not count.")
-    var warmUp = true
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Before several runs, so many of each backend that only connect and do not count \
+            (default: 1).
+            """, transform: Allowed.warmupRuns.parse)
+    var warmupRuns = 1
 
     @Option(
         name: .customLong("fail-if"), parsing: .unconditionalSingleValue,
@@ -95,6 +98,7 @@ struct TurnOptions: ParsableArguments {
 
 extension Allowed {
     static let repeats = CountRange(1...1_000, "runs of each, for example 10")
+    static let warmupRuns = CountRange(0...10, "runs of each, for example 1")
 
     static func noise(_ text: String) throws -> Double {
         let number = text.hasSuffix("%") ? String(text.dropLast()) : text
@@ -142,7 +146,7 @@ struct BackendTurnsRunner {
                 observers: followers.observers)
             let turns = try TurnRun(
                 candidates, rounds: options.rounds(backends: candidates.count),
-                warmsUp: options.warmUp, thresholds: options.thresholds,
+                warmupRuns: options.warmupRuns, thresholds: options.thresholds,
                 rule: VerdictRule(whatMatters: options.noise), tool: BuildFacts.tool,
                 commandLine: CommandLine.arguments, progress: progress)
             set = turns.perform()

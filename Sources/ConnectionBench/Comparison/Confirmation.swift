@@ -44,7 +44,7 @@ public struct Confirmation {
         commandLine: [String], progress: RunProgress
     ) throws -> (set: RunSet, comparison: Comparison) {
         let turns = try TurnRun(
-            candidates(), rounds: rounds, warmsUp: true, thresholds: [], rule: rule, tool: tool,
+            candidates(), rounds: rounds, warmupRuns: 1, thresholds: [], rule: rule, tool: tool,
             commandLine: commandLine, progress: progress)
         let set = turns.perform()
         let comparison = Comparison(

@@ -105,12 +105,13 @@ private final class TemporaryFolder {
 public enum RunOptions {
     /// Options with a value that say where results go, or what is made of several runs.
     static let replaced: Set<String> = [
-        "--json", "-o", "--output", "--stream", "--metrics", "--fail-if", "--repeats", "--noise",
+        "--json", "-o", "--output", "--stream", "--metrics", "--fail-if", "--repeats",
+        "--warmup-runs", "--noise",
         "--backend",
         "-b", "--seed", "--port",
     ]
     /// The same without a value.
-    static let replacedFlags: Set<String> = ["--quiet", "-q", "--warm-up", "--no-warm-up"]
+    static let replacedFlags: Set<String> = ["--quiet", "-q"]
 
     /// The options of a run, without its output, its backend, and what must differ between runs.
     static func again(_ commandLine: [String]) -> [String] {

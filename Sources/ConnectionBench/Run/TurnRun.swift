@@ -44,7 +44,7 @@ struct TurnOrder {
 public final class TurnRun {
     private let candidates: [TurnCandidate]
     private let rounds: Int
-    private let warmsUp: Bool
+    private let warmupRuns: Int
     private let thresholds: [Threshold]
     private let rule: VerdictRule
     private let progress: RunProgress
@@ -58,12 +58,12 @@ public final class TurnRun {
     private static let failuresMax = 2
 
     public init(
-        _ candidates: [TurnCandidate], rounds: Int, warmsUp: Bool, thresholds: [Threshold],
+        _ candidates: [TurnCandidate], rounds: Int, warmupRuns: Int, thresholds: [Threshold],
         rule: VerdictRule, tool: ToolFacts, commandLine: [String], progress: RunProgress
     ) throws {
         self.candidates = candidates
         self.rounds = rounds
-        self.warmsUp = warmsUp
+        self.warmupRuns = warmupRuns
         self.thresholds = thresholds
         self.rule = rule
         self.progress = progress
@@ -78,7 +78,7 @@ public final class TurnRun {
 
     public func perform() -> RunSet {
         let settling = Settling(signals)
-        if warmsUp { warmUp() }
+        for _ in 0..<warmupRuns { warmUp() }
         for turn in TurnOrder(candidates: candidates.count, rounds: rounds).turns {
             if set.stopped?.kind == .interrupted { break }
             take(turn, settling)

@@ -49,7 +49,7 @@ import Testing
     /// Runs of made-up candidates on the real machine's clock.
     private func perform(_ candidates: [TurnCandidate], rounds: Int) throws -> RunSet {
         try TurnRun(
-            candidates, rounds: rounds, warmsUp: true, thresholds: [], rule: VerdictRule(),
+            candidates, rounds: rounds, warmupRuns: 1, thresholds: [], rule: VerdictRule(),
             tool: MadeUpRuns.tool, commandLine: [], progress: RunProgress(isQuiet: true)
         ).perform()
     }

@@ -72,7 +72,7 @@ extension ToolTests {
             let file = try ResultPath()
             let tool = try ToolProcess(
                 [
-                    "--backend", "epoll,threads", "--repeats", "3", "--no-warm-up", "--json",
+                    "--backend", "epoll,threads", "--repeats", "3", "--warmup-runs", "0", "--json",
                     file.path,
                 ] + Self.small)
             try tool.says("round 1 of 3: threads")
