@@ -80,6 +80,7 @@ enum Allowed {
     static let sourcePorts = CountRange(
         PortStoryPlan.portsAllowed, "source ports, for example 16k")
     static let strategySeconds = SecondsRange(1...3_600)
+    static let stallTimeout = SecondsRange(1...3_600)
     static let hold = SecondsRange(0...86_400)
 
     static func messageRate(_ text: String) throws -> Double {

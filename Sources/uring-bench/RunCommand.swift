@@ -18,7 +18,8 @@ struct RunCommand: ParsableCommand {
         name: [.short, .long], parsing: .unconditional,
         help: """
             uring, epoll, threads, or auto (uring, else epoll); several in turns: uring,epoll, or all.
-            """, transform: BackendSelection.init(parsing:))
+            """, completion: .list(["uring", "epoll", "threads", "auto", "all"]),
+        transform: BackendSelection.init(parsing:))
     var backend = BackendSelection.auto
 
     @OptionGroup(title: "Several runs, and bounds")
@@ -63,6 +64,14 @@ struct RunCommand: ParsableCommand {
         help: "Connects per second at most (default: as fast as they go).",
         transform: Allowed.connectRate.parse)
     var connectRate: Int?
+
+    @Option(
+        parsing: .unconditional,
+        help: """
+            Seconds in which no connection comes to exist, after which the ramp is over (default: \
+            20, so that the kernel has sent a lost SYN four times more).
+            """, transform: Allowed.stallTimeout.parse)
+    var stallTimeout: Double?
 
     @Option(
         parsing: .unconditional,
@@ -284,6 +293,7 @@ struct RunCommand: ParsableCommand {
         plan.probeSeconds = probeSeconds
         plan.holdSeconds = holdSeconds
         plan.connectWindow = connectWindow
+        plan.stallSeconds = stallTimeout
         plan.connectsPerSecond = connectRate.map { Double($0) }
         load.apply(to: &plan)
         plan.workers = workers

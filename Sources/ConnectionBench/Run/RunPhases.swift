@@ -16,7 +16,7 @@ extension Run {
         // The step is in the result whatever interrupts it.
         defer { add(ramp.record) }
         do {
-            let reports = try self.ramp(&ramp, group, stallSeconds: 20)
+            let reports = try self.ramp(&ramp, group, stallSeconds: stallSeconds)
             if reports.contains(where: \.gaveUp) { throw RampEnd(reports: reports) }
             if let seconds = awaitAccepted(group) {
                 throw RampEnd(stalledSeconds: seconds, reports: reports)
@@ -47,6 +47,10 @@ extension Run {
                 + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
             exitCode: 1)
     }
+
+    /// The kernel sends a lost SYN again after 1, 3, 7 and 15 s: no shorter time is a standstill for
+    /// everybody.
+    private var stallSeconds: Double { plan.stallSeconds ?? 20 }
 
     /// What one ramp knows from its start.
     struct Ramp {
@@ -116,8 +120,8 @@ extension Run {
     ///
     /// - Returns: how long nothing was accepted any more although clients wait; `nil`: none waits.
     @discardableResult
-    func awaitAccepted(_ group: ProcessGroup, seconds: Double = 20) -> Double? {
-        var stall = StallWatch(seconds: seconds)
+    func awaitAccepted(_ group: ProcessGroup, seconds: Double? = nil) -> Double? {
+        var stall = StallWatch(seconds: seconds ?? stallSeconds)
         let expected = group.board.sum(.open, rows: group.clientRows)
         while true {
             let accepted = group.board.sum(.open, rows: group.serverRows)

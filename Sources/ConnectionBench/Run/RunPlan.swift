@@ -43,6 +43,8 @@ public struct RunPlan: Codable, Sendable {
     public var holdSeconds = 2.0
     /// Connects on their way at once, over all client workers together.
     public var connectWindow = 512
+    /// Seconds without any progress after which connecting is given up; `nil`: 20.
+    public var stallSeconds: Double?
     /// Connects per second, together; `nil`: as fast as they go.
     public var connectsPerSecond: Double?
     /// Workers on each side; `nil`: one per processor, or one per process if there are more.

@@ -191,7 +191,8 @@ extension ToolTests {
         @Test("a server that is stopped in the midst of the ramp", arguments: BackendKind.tested)
         func frozen(backend: BackendKind) throws {
             let tool = try run(
-                "--backend \(backend.rawValue) --conns 4000 --steps 4000 --connect-rate 1000")
+                "--backend \(backend.rawValue) --conns 4000 --steps 4000 --connect-rate 1000"
+                    + " --stall-timeout 4")
             try tool.wait("its children") { tool.children.count == 2 }
             let server = try #require(tool.children.first)
             try tool.wait("some connections") {

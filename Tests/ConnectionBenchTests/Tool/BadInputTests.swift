@@ -73,7 +73,7 @@ extension ToolTests {
             Wrong("--pin here", "here", "none", "spread", "split"),
             Wrong("--mask everything", "everything", "deferTaskRun", "minWait"),
             Wrong("-o result", "--output result", ".json, .html, .md", ".prom"),
-            Wrong("-o a.doc", "--output a.doc", ".hlog, .hgrm, .prom"),
+            Wrong("-o a.doc", "--output a.doc", ".hlog, .hgrm or .prom"),
             Wrong("-o a.csv --output a.csv", "a.csv", "same file"),
             Wrong("--json a.json -o a.json", "a.json", "--json writes the same file"),
             Wrong("--json - --stream -", "--json -", "--stream -", "a file"),

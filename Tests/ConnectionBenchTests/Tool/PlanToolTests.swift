@@ -115,7 +115,7 @@ extension ToolTests {
             #expect(lines.count == 4, "\(errors)")
             #expect(
                 lines.map { Set($0.split(separator: " ").map(String.init)) } == [
-                    ["uring", "epoll", "threads", "auto"], ["epoll"],
+                    ["uring", "epoll", "threads", "auto", "all"], ["epoll"],
                     ["adaptive", "poll", "receive"], ["doctor"],
                 ])
         }
