@@ -77,7 +77,10 @@ enum Headline {
         }
         if let probe = step.probe, probe.answered > 0 {
             let p99 = NumberText.duration(nanoseconds: Double(probe.latency.p99Nanoseconds))
-            parts.append("p99 \(p99) at \(NumberText.whole(probe.offeredPerSecond)) requests/s")
+            let load =
+                probe.offeredPerSecond > 0
+                ? "at \(NumberText.whole(probe.offeredPerSecond)) requests/s" : "in a closed loop"
+            parts.append("p99 \(p99) \(load)")
         }
         return parts
     }
@@ -105,6 +108,9 @@ enum Headline {
             models.append(
                 VerdictModel(lead: lead, proof: [prediction.formula]))
         }
+        let trials = (result.churn?.lines ?? []) + (result.storm?.lines ?? [])
+        let outcomes = (result.thresholds ?? []).map(\.line)
+        models += (trials + outcomes).map { VerdictModel(lead: capitalized($0), proof: []) }
         return models
     }
 

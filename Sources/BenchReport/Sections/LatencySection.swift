@@ -36,6 +36,11 @@ struct LatencySection {
     private var explanation: String {
         let rates = candidates.flatMap(\.runs).flatMap { $0.steps.compactMap(\.probe) }
             .map(\.offeredPerSecond).filter { $0.isFinite && $0 > 0 }
+        guard !rates.isEmpty else {
+            return "Time from when a request was sent to its whole answer, in a closed loop: a"
+                + " connection sends its next request when the answer has come, so what would have"
+                + " waited meanwhile is in no figure. Both axes are logarithmic."
+        }
         let least = NumberText.whole(rates.min() ?? 0)
         let most = NumberText.whole(rates.max() ?? 0)
         let rate = least == most ? least : "\(least) to \(most)"

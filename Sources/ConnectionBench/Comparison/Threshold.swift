@@ -170,7 +170,7 @@ public struct ThresholdOutcome: Codable, Hashable, Sendable {
     }
 
     /// `✓ p99@100k>5ms: echo p99 at 100,000 connections is 2.3 ms`.
-    var line: String {
+    public var line: String {
         "\(passed ? "✓" : "✗") \(candidate.map { "\($0): " } ?? "")\(expression): \(text)"
     }
 }

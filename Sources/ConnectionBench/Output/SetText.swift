@@ -41,9 +41,11 @@ extension ResultText {
 
     /// A table for each run.
     public static func markdown(_ set: RunSet) -> String {
-        set.runs.map { run in
+        // The comparison as it stands on the screen, then every run.
+        let runs = set.runs.map { run in
             "# \(MarkdownTable.escaped(run.candidate)), round \(run.round)\n\n"
                 + markdown(run.result)
-        }.joined(separator: "\n")
+        }
+        return (["```\n\(SetTable(set).text)\n```\n"] + runs).joined(separator: "\n")
     }
 }

@@ -42,7 +42,8 @@ public struct ChurnResult: Codable, Sendable {
         seconds = shape.seconds
     }
 
-    var lines: [String] {
+    /// What it showed, for people.
+    public var lines: [String] {
         var line =
             "churn: \(Count.format(Int(closesPerSecond.rounded()))) closes/s and"
             + " \(Count.format(Int(connectsPerSecond.rounded()))) connects/s of"
@@ -73,7 +74,8 @@ public struct StormResult: Codable, Sendable {
         self.connections = connections
     }
 
-    var lines: [String] {
+    /// What it showed, for people.
+    public var lines: [String] {
         [
             "storm: \(Count.format(connections)) closed in"
                 + " \(DurationText.of(UInt64(closeSeconds * 1e9))), all back"
