@@ -42,16 +42,10 @@ enum BuildFacts {
     /// SwiftPM hands a build no such fact. The checkout is believed only by an executable in its own
     /// build folder: elsewhere it may be any checkout. What was not committed then is not known.
     private static var commit: String? {
-        var buffer = [CChar](repeating: 0, count: 4_096)
-        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        guard count > 0 else { return nil }
-        let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        var status = stat()
-        let folders = path.split(separator: "/")
-        guard let build = folders.firstIndex(where: { $0.hasPrefix(".build") }),
-            stat(path, &status) == 0
-        else { return nil }
+        guard let executable = ExecutableIdentity.ofThisProcess() else { return nil }
+        let folders = executable.path.split(separator: "/")
+        guard let build = folders.firstIndex(where: { $0.hasPrefix(".build") }) else { return nil }
         return Checkout(folder: "/" + folders[..<build].joined(separator: "/"))?
-            .commit(at: status.st_mtim.tv_sec)
+            .commit(at: executable.modifiedNanoseconds / 1_000_000_000)
     }
 }

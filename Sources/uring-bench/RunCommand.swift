@@ -214,9 +214,7 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         try outputs.checkStandardOutput(json: json)
-        if BackendTurnsRunner(backends: backend, options: turns).isNeeded {
-            try outputs.checkSeveralRuns()
-        }
+        if turns.makesSet(of: backend) { try outputs.checkSeveralRuns() }
         try load.check(buffer: buffer, connectRate: connectRate, connections: connections.count)
         for name in masked where !URingFeatures.all.names.contains(name) {
             throw ValidationError(
@@ -260,8 +258,10 @@ struct RunCommand: ParsableCommand {
             throw error
         }
         let progress = RunProgress(isQuiet: quiet)
-        let several = BackendTurnsRunner(backends: backend, options: turns)
-        if several.isNeeded { return try several.run(try plan(), output, followers, progress) }
+        if turns.makesSet(of: backend) {
+            return try BackendTurnsRunner(backends: backend, options: turns)
+                .run(try plan(), output, followers, progress)
+        }
         let run: Run
         do {
             run = try Run(

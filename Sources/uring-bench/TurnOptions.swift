@@ -68,19 +68,21 @@ struct TurnOptions: ParsableArguments {
             discussion: """
                 FIGURE[@STEP] then > < >= or <= and a value with its unit (ns us ms s, B KiB MiB, k M); \
                 without @STEP the last step. Of several runs the median counts, for each backend. \
-                Figures: connect-rate, connect-p50, connect-p99, p50, p99, p99.9, echo-rate, \
-                server-cpu, client-cpu, connect-cpu, kernel-bytes, user-bytes, close-rate. May be \
-                repeated.
+                Figures: \(Metric.names). May be repeated.
                 """, valueName: "bound"), transform: Allowed.threshold)
     var thresholds: [Threshold] = []
 
     /// Rounds that are asked for with so many backends.
     func rounds(backends: Int) -> Int { repeats ?? (backends > 1 ? 5 : 1) }
 
+    /// One run of one backend is no set.
+    func makesSet(of backends: BackendSelection) -> Bool {
+        backends.kinds.count > 1 || rounds(backends: backends.kinds.count) > 1
+    }
+
     /// - Parameter steps: that will be measured; empty: they follow the prediction.
     func check(backends: BackendSelection, hasCount: Bool, untilWall: Bool, steps: [Int]) throws {
-        let isSet = backends.kinds.count > 1 || rounds(backends: backends.kinds.count) > 1
-        if isSet, !hasCount || untilWall {
+        if makesSet(of: backends), !hasCount || untilWall {
             throw ValidationError(
                 "\(hasCount ? "--until-wall" : "--conns max"): several runs are compared at the"
                     + " same number of connections; give --conns a count that all reach")
@@ -129,11 +131,6 @@ extension Allowed {
 struct BackendTurnsRunner {
     let backends: BackendSelection
     let options: TurnOptions
-
-    /// One run of one backend is no set.
-    var isNeeded: Bool {
-        backends.kinds.count > 1 || options.rounds(backends: backends.kinds.count) > 1
-    }
 
     func run(
         _ plan: RunPlan, _ output: ResultOutput, _ followers: RunFollowers, _ progress: RunProgress

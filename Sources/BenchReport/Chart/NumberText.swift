@@ -22,13 +22,7 @@ enum NumberText {
     static func decimal(_ value: Double, places: Int) -> String {
         guard value.isFinite else { return missing }
         guard places > 0 else { return whole(value) }
-        let factor = power(places)
-        guard abs(value) * factor < wholeMax else { return "\(value)" }
-        let scaled = Int((abs(value) * factor).rounded())
-        let fraction = String(scaled % Int(factor))
-        let zeros = String(repeating: "0", count: places - fraction.count)
-        let sign = value < 0 && scaled > 0 ? "-" : ""
-        return "\(sign)\(Count.format(scaled / Int(factor))).\(zeros)\(fraction)"
+        return DecimalText.of(value, places: places)
     }
 
     /// `1k`, `1.5M`: for axes, where room is short.
@@ -76,9 +70,5 @@ enum NumberText {
         let sign = tenths < 0 ? "-" : ""
         let (whole, rest) = (abs(tenths) / 10, abs(tenths) % 10)
         return rest == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(rest)"
-    }
-
-    private static func power(_ places: Int) -> Double {
-        (0..<places).reduce(1.0) { factor, _ in factor * 10 }
     }
 }

@@ -26,10 +26,7 @@ public struct ReportInput: Sendable {
     ///   - bytes: the content of the file.
     public init(path: String, bytes: [UInt8]) throws(ReportInputError) {
         let data = Data(bytes)
-        let decoder = JSONDecoder()
-        // As the writer of results has them: JSON knows no infinity.
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let decoder = JSONText.decoder()
         guard !bytes.isEmpty else {
             throw ReportInputError(path: path, "it is empty")
         }
@@ -45,11 +42,11 @@ public struct ReportInput: Sendable {
         }
         do {
             switch schema {
-            case "uring-bench.result":
+            case RunResult.schemaName:
                 content = .run(try decoder.decode(RunResult.self, from: data))
             case RunSet.schemaName:
                 content = .set(try decoder.decode(RunSet.self, from: data))
-            case "uring-bench.ports":
+            case PortStoryResult.schemaName:
                 content = .ports(try decoder.decode(PortStoryResult.self, from: data))
             default:
                 throw ReportInputError(path: path, "it is of the kind \"\(schema)\"")

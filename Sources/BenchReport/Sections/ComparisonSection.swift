@@ -88,7 +88,7 @@ struct ComparisonSection {
         }
         let isReference = name == set.candidates.first
         let cell = set.comparisons.first { $0.base == set.candidates.first && $0.new == name }?
-            .cells.first { $0.metric == metric && $0.connections == connections }
+            .cell(metric, at: connections)
         var verdict = isReference ? "reference" : "not compared"
         if let cell {
             let ratio = cell.ratio.map { "×\(NumberText.decimal($0.value, places: 2)) " } ?? ""
@@ -111,10 +111,7 @@ struct ComparisonSection {
     /// The statistics' own figures, where a comparison has them.
     private func summary(_ name: String, _ metric: Metric) -> SampleSummary? {
         for comparison in set.comparisons {
-            let cell = comparison.cells.first {
-                $0.metric == metric && $0.connections == connections
-            }
-            guard let cell else { continue }
+            guard let cell = comparison.cell(metric, at: connections) else { continue }
             if comparison.base == name { return cell.base }
             if comparison.new == name { return cell.new }
         }

@@ -144,12 +144,7 @@ struct LatencySection {
             guard let median = samples.median else { return nil }
             var tip = "\(metric.title) \(NumberText.duration(nanoseconds: median))"
             tip += "\n\(Count.format(connections)) connections, \(candidate.name)"
-            if let range = samples.range {
-                tip +=
-                    "\n\(samples.values.count) runs:"
-                    + " \(NumberText.duration(nanoseconds: range.lowerBound))"
-                    + " to \(NumberText.duration(nanoseconds: range.upperBound))"
-            }
+            tip += samples.durationsText.map { "\n\($0)" } ?? ""
             return LineChart.Point(x: Double(connections), y: median, band: samples.range, tip: tip)
         }
         return LineChart.Series(name: name, style: style, dash: dash, points: points)

@@ -63,12 +63,7 @@ struct PercentileChart {
             guard let median = samples.median else { return nil }
             var tip = "\(NumberText.duration(nanoseconds: median))"
             tip += "\n\(Axis.Format.percentile.text(oneIn)) of answers within, \(candidate.name)"
-            if let range = samples.range {
-                tip +=
-                    "\n\(samples.values.count) runs:"
-                    + " \(NumberText.duration(nanoseconds: range.lowerBound))"
-                    + " to \(NumberText.duration(nanoseconds: range.upperBound))"
-            }
+            tip += samples.durationsText.map { "\n\($0)" } ?? ""
             return LineChart.Point(x: oneIn, y: median, band: samples.range, tip: tip)
         }
     }

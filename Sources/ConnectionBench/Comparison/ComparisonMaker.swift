@@ -184,9 +184,7 @@ private enum Reservations {
         if let first = wild.first {
             lines.append(
                 "\(wild.count) figure(s) have a run far from the others, such as"
-                    + " \(first.metric.title)"
-                    + (first.connections > 0
-                        ? " at \(Count.format(first.connections)) connections" : ""))
+                    + " \(first.metric.title(at: first.connections))")
         }
         return lines
     }

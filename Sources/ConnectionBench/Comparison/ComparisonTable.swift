@@ -79,8 +79,8 @@ public struct ComparisonTable {
     private func row(_ cell: ComparedCell) -> [String] {
         [
             cell.metric.shortTitle,
-            cell.metric.text(cell.base.median), Self.spread(cell.base),
-            cell.metric.text(cell.new.median), Self.spread(cell.new),
+            cell.metric.text(cell.base.median), cell.base.spreadText,
+            cell.metric.text(cell.new.median), cell.new.spreadText,
             cell.base.median > 0
                 ? "x\(Decimal2.text(cell.new.median / cell.base.median))" : "-",
             cell.ratio.map { "\(ChangeText.signed($0.low - 1))…\(ChangeText.signed($0.high - 1))" }
@@ -88,11 +88,6 @@ public struct ComparisonTable {
             cell.adjustedPValue.map(ChangeText.pValue) ?? "-",
             cell.metric.word(cell.verdict),
         ]
-    }
-
-    private static func spread(_ summary: SampleSummary) -> String {
-        guard summary.values.count > 1, let width = summary.halfWidth else { return "" }
-        return "±\(Int((100 * width).rounded())) %"
     }
 
     private static func escape(_ text: String) -> String {

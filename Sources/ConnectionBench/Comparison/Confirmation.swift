@@ -75,33 +75,47 @@ extension ComparisonReport {
                 base: pair.base, new: pair.new, isInterleaved: false, unlike: pair.unlike,
                 rule: rule, where: check.asksAbout)
             let suspected = check.suspected(in: asked)
-            var (again, obstacle): (Comparison?, String?) = (nil, nil)
-            if !suspected.isEmpty {
-                let confirmation = Confirmation(pair, rounds: confirmRounds ?? 0)
-                obstacle = confirmRounds == nil ? "--no-confirm" : confirmation.obstacle()
-                if obstacle == nil {
-                    progress.say(
-                        "\(suspected.count) figure(s) look worse: running both commands again, in"
-                            + " turns")
-                    let second = try confirmation.perform(
-                        suspected, rule: rule, tool: tool, commandLine: commandLine,
-                        progress: progress)
-                    report.runs = (report.runs ?? []) + [second.set]
-                    if let stopped = second.set.stopped {
-                        report.exitCode = stopped.exitCode
-                        obstacle = stopped.message
-                    } else if second.set.runs.isEmpty {
-                        obstacle = second.set.warnings.first?.message ?? "no run was made"
-                    } else {
-                        again = second.comparison
-                    }
-                }
-            }
-            report.regressions += check.outcomes(asked, again: again, obstacle: obstacle)
+            let second =
+                suspected.isEmpty
+                ? SecondLook()
+                : try report.lookAgain(
+                    at: pair, suspected, rule: rule, rounds: confirmRounds, progress: progress)
+            report.regressions += check.outcomes(
+                asked, again: second.comparison, obstacle: second.obstacle)
             if report.exitCode != 0 { return report }
         }
         if report.regressions.contains(where: \.isRegression) { report.exitCode = 98 }
         return report
+    }
+
+    /// What became of running both commands again.
+    private struct SecondLook {
+        var comparison: Comparison?
+        /// Why there is none.
+        var obstacle: String?
+    }
+
+    /// - Parameter rounds: `nil`: nothing is run again.
+    private mutating func lookAgain(
+        at pair: ComparedPair, _ suspected: Set<RegressionCheck.Figure>, rule: VerdictRule,
+        rounds: Int?, progress: RunProgress
+    ) throws -> SecondLook {
+        guard let rounds else { return SecondLook(obstacle: "--no-confirm") }
+        let confirmation = Confirmation(pair, rounds: rounds)
+        if let obstacle = confirmation.obstacle() { return SecondLook(obstacle: obstacle) }
+        progress.say(
+            "\(suspected.count) figure(s) look worse: running both commands again, in turns")
+        let second = try confirmation.perform(
+            suspected, rule: rule, tool: tool, commandLine: commandLine, progress: progress)
+        runs = (runs ?? []) + [second.set]
+        if let stopped = second.set.stopped {
+            exitCode = stopped.exitCode
+            return SecondLook(obstacle: stopped.message)
+        }
+        if second.set.runs.isEmpty {
+            return SecondLook(obstacle: second.set.warnings.first?.message ?? "no run was made")
+        }
+        return SecondLook(comparison: second.comparison)
     }
 
     /// Of two executables that took turns: these runs are the confirmation already.

@@ -15,11 +15,10 @@ struct Environment {
 
     let facts: [Fact]
 
-    /// - Parameter ignoringBackend: backends are what is compared.
-    init(_ run: RunResult, ignoringBackend: Bool = false) {
+    init(_ run: RunResult) {
         facts =
-            Self.machine(run.host) + Self.tool(run.tool)
-            + Self.execution(run, ignoringBackend: ignoringBackend) + Self.plan(run.plan)
+            Self.machine(run.host) + Self.tool(run.tool) + Self.execution(run)
+            + Self.plan(run.plan)
     }
 
     private static func machine(_ host: HostFacts) -> [Fact] {
@@ -75,20 +74,17 @@ struct Environment {
     }
 
     /// How the plan was carried out here.
-    private static func execution(_ run: RunResult, ignoringBackend: Bool) -> [Fact] {
+    private static func execution(_ run: RunResult) -> [Fact] {
         guard let layout = run.layout else {
-            return ignoringBackend
-                ? [] : [Fact(name: "backend", value: run.plan.backend?.rawValue ?? "auto")]
+            return [Fact(name: "backend", value: run.plan.backend?.rawValue ?? "auto")]
         }
-        var facts = [
-            Fact(name: "kernel features done without", value: list(layout.fallbacks))
+        return [
+            Fact(name: "kernel features done without", value: list(layout.fallbacks)),
+            Fact(name: "backend", value: layout.backend.rawValue),
+            Fact(name: "processes per side", value: "\(layout.processesPerSide)"),
+            Fact(name: "workers per process", value: "\(layout.workersPerProcess)"),
+            Fact(name: "pinning", value: layout.pinning.rawValue),
         ]
-        if ignoringBackend { return [] }
-        facts.append(Fact(name: "backend", value: layout.backend.rawValue))
-        facts.append(Fact(name: "processes per side", value: "\(layout.processesPerSide)"))
-        facts.append(Fact(name: "workers per process", value: "\(layout.workersPerProcess)"))
-        facts.append(Fact(name: "pinning", value: layout.pinning.rawValue))
-        return facts
     }
 
     private static func list(_ words: [String]) -> String {

@@ -27,7 +27,7 @@ extension Metric {
     ]
 
     /// For error messages, as they are typed.
-    static let names = [
+    public static let names = [
         "connect-rate", "connect-p50", "connect-p99", "p50", "p99", "p99.9", "echo-rate",
         "server-cpu", "client-cpu", "connect-cpu", "kernel-bytes", "user-bytes", "close-rate",
     ].joined(separator: ", ")
@@ -42,6 +42,11 @@ extension Metric {
         case .userBytes: "user B/conn"
         default: title
         }
+    }
+
+    /// `echo p99 at 1,000 connections`; 0: of the whole run.
+    func title(at connections: Int) -> String {
+        connections > 0 ? "\(title) at \(Count.format(connections)) connections" : title
     }
 
     /// A value with its unit, short.

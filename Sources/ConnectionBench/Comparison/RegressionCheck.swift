@@ -46,11 +46,11 @@ public struct RegressionCheck {
     private func unmeasured(
         _ threshold: RelativeThreshold, _ comparison: Comparison
     ) -> RegressionOutcome {
-        let place = threshold.step.map { " at \(Count.format($0)) connections" } ?? ""
         return RegressionOutcome(
             expression: threshold.expression, of: comparison.new, connections: threshold.step,
             state: .notMeasured,
-            text: "\(threshold.metric.title)\(place) was not measured on both sides")
+            text:
+                "\(threshold.metric.title(at: threshold.step ?? 0)) was not measured on both sides")
     }
 
     private func passed(
@@ -101,13 +101,12 @@ public struct RegressionCheck {
     }
 
     private static func change(_ cell: ComparedCell) -> String {
-        let place = cell.connections > 0 ? " at \(Count.format(cell.connections)) connections" : ""
+        let title = cell.metric.title(at: cell.connections)
         guard cell.base.median > 0 else {
-            return "\(cell.metric.title)\(place) is \(cell.metric.text(cell.new.median)), and"
+            return "\(title) is \(cell.metric.text(cell.new.median)), and"
                 + " \(cell.metric.text(cell.base.median)) of the base"
         }
-        return "\(cell.metric.title)\(place) is"
-            + " \(ChangeText.words(cell.new.median / cell.base.median))"
+        return "\(title) is \(ChangeText.words(cell.new.median / cell.base.median))"
             + (cell.ratio.map { " \(ChangeText.interval($0))" } ?? "")
     }
 }

@@ -32,10 +32,7 @@ enum ResultDecoder {
         } catch {
             throw ResultFileError(description: "\(error)")
         }
-        let decoder = JSONDecoder()
-        // As they are written, see ResultFile.
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        let decoder = JSONText.decoder()
         let header: Header
         do {
             header = try decoder.decode(Header.self, from: data)
@@ -47,7 +44,7 @@ enum ResultDecoder {
         do {
             switch header.schema {
             case RunSet.schemaName: return .set(try decoder.decode(RunSet.self, from: data))
-            case "uring-bench.result": return .run(try decoder.decode(RunResult.self, from: data))
+            case RunResult.schemaName: return .run(try decoder.decode(RunResult.self, from: data))
             default:
                 throw ResultFileError(
                     description: "\(path) is no result of a run (its schema is"

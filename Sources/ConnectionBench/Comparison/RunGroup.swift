@@ -64,4 +64,10 @@ extension SampleSummary {
 
     /// Half of the interval's width, as a part of the median.
     var halfWidth: Double? { median > 0 ? (high - low) / 2 / median : nil }
+
+    /// `±12 %`; nothing where there is no interval.
+    var spreadText: String {
+        guard values.count > 1, let halfWidth else { return "" }
+        return "±\(Int((100 * halfWidth).rounded())) %"
+    }
 }

@@ -140,8 +140,7 @@ public struct Threshold: Hashable, Sendable {
         outcome.actual = actual
         outcome.passed = !relation.holds(actual, bound)
         outcome.text =
-            "\(metric.title)\(place > 0 ? " at \(Count.format(place)) connections" : "") is"
-            + " \(metric.text(actual))"
+            "\(metric.title(at: place)) is \(metric.text(actual))"
         return outcome
     }
 

@@ -106,9 +106,7 @@ public enum RunOptions {
     /// Options with a value that say where results go, or what is made of several runs.
     static let replaced: Set<String> = [
         "--json", "-o", "--output", "--stream", "--metrics", "--fail-if", "--repeats",
-        "--warmup-runs", "--noise",
-        "--backend",
-        "-b", "--seed", "--port",
+        "--warmup-runs", "--noise", "--backend", "-b", "--seed", "--port",
     ]
     /// The same without a value.
     static let replacedFlags: Set<String> = ["--quiet", "-q"]

@@ -26,8 +26,9 @@ struct CellEvidence {
 /// 2. Unlike loads, or a client that was the bottleneck in a third of the runs: cannot tell, for
 ///    figures of the load. They would compare the loads, or the client with itself.
 /// 3. faster or slower: p below 5 % after Benjamini and Hochberg, over the figures that people ask
-///    about first (``Metric/headline``) and over the rest, each for itself; **and** the ratio's interval of 95 % wholly beyond the dead band. The one alone would call a
-///    sure difference of 0.1 % a result, the other alone is too narrow for few runs.
+///    about first (``Metric/headline``) and over the rest, each for itself; **and** the ratio's
+///    interval of 95 % wholly beyond the dead band. The one alone would call a sure difference of
+///    0.1 % a result, the other alone is too narrow for few runs.
 /// 4. no difference: the interval lies within ± what matters, and the runs could have shown as much.
 /// 5. Anything else: cannot tell, and why.
 public struct VerdictRule: Codable, Hashable, Sendable {

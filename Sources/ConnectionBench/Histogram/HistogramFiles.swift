@@ -95,8 +95,14 @@ struct PercentileDistribution {
     }
 }
 
-/// A number with a fixed count of decimal places, and without separators: for programs.
+/// Numbers for programs: without separators.
 enum FixedText {
+    /// A whole number is written as one.
+    static func shortest(_ value: Double) -> String {
+        value == value.rounded() && value.magnitude < 1e15 ? "\(Int(value))" : "\(value)"
+    }
+
+    /// With a fixed count of decimal places.
     static func of(_ value: Double, places: Int) -> String {
         guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
         let scale = (0..<places).reduce(1.0) { product, _ in product * 10 }

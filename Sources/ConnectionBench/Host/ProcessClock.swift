@@ -7,10 +7,17 @@ enum ProcessClock {
     /// - Returns: `nil` when the process has ended and is reaped.
     static func seconds(of pid: Int32) -> Double? {
         var clock = clockid_t()
+        // A clock's number has 29 bits for the process; beyond them it would be another one's.
+        guard 0..<1 << 28 ~= pid, clock_getcpuclockid(pid, &clock) == 0 else { return nil }
+        return read(clock)
+    }
+
+    /// Of the calling thread alone.
+    static var ofThisThread: Double { read(CLOCK_THREAD_CPUTIME_ID) ?? 0 }
+
+    private static func read(_ clock: clockid_t) -> Double? {
         var time = timespec()
-        guard clock_getcpuclockid(pid, &clock) == 0, clock_gettime(clock, &time) == 0 else {
-            return nil
-        }
+        guard clock_gettime(clock, &time) == 0 else { return nil }
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 

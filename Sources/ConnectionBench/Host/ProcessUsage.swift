@@ -53,16 +53,6 @@ public struct ProcessUsage: Codable, Hashable, Sendable {
         }
     }
 
-    /// Processor seconds alone, of all threads that a process has or had: cheap enough for ticks.
-    static func processorSeconds(pid: Int32) -> Double? {
-        let path = "/proc/\(pid)/stat"
-        var usage = ProcessUsage()
-        guard let text = try? TextFile.read(path),
-            (try? usage.apply(stat: text, path: path)) != nil
-        else { return nil }
-        return usage.processorSeconds
-    }
-
     /// The sum over `pids`, and an error for each of them that could not be read.
     public static func sum(
         of pids: [Int32]

@@ -2,7 +2,6 @@
 // server's.
 
 import ConnectionEngine
-import Glibc
 
 /// What a worker of a client says of itself after the measured part of a probe.
 struct GeneratorReport: Codable, Sendable {
@@ -95,9 +94,7 @@ struct ThreadClock {
 
     static var now: ThreadClock {
         var clock = ThreadClock()
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        clock.processorSeconds = Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+        clock.processorSeconds = ProcessClock.ofThisThread
         // Nanoseconds on a processor, nanoseconds in its queue, and how often.
         if let text = try? TextFile.read("/proc/thread-self/schedstat") {
             let columns = text.split(separator: " ")

@@ -21,8 +21,9 @@ struct LiveLatency: @unchecked Sendable {
     /// By the one writer only. Allocates nothing.
     @inline(__always)
     func record(_ nanoseconds: UInt64) {
-        let word = word(LiveLatency.index(nanoseconds)).pointee.load(ordering: .relaxed)
-        self.word(LiveLatency.index(nanoseconds)).pointee.store(word + 1, ordering: .relaxed)
+        let word = word(LiveLatency.index(nanoseconds))
+        // One writer: a load and a store are enough.
+        word.pointee.store(word.pointee.load(ordering: .relaxed) + 1, ordering: .relaxed)
     }
 
     @inline(__always)

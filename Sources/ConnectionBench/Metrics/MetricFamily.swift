@@ -94,7 +94,7 @@ enum MetricsText {
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
-        return value == value.rounded() && value.magnitude < 1e15 ? "\(Int(value))" : "\(value)"
+        return FixedText.shortest(value)
     }
 
     static func escapedLabel(_ text: String) -> String {

@@ -18,11 +18,7 @@ public final class MetricsServer: RunObserver {
     private let fd: CInt
     private let state = Mutex(LiveMetrics())
     private let isStopping = Atomic<Bool>(false)
-    private let thread = Mutex<Handle?>(nil)
-
-    private struct Handle: @unchecked Sendable {
-        let thread: BackgroundThread
-    }
+    private let thread = Mutex<BackgroundThread?>(nil)
 
     /// Binds the port and begins to answer.
     public init(port: UInt16) throws(SystemError) {
@@ -32,7 +28,7 @@ public final class MetricsServer: RunObserver {
         do throws(SystemError) {
             self.port = try MetricsServer.listen(fd, port)
             let thread = try BackgroundThread("metrics") { [unowned self] in serve() }
-            self.thread.withLock { $0 = Handle(thread: thread) }
+            self.thread.withLock { $0 = thread }
         } catch {
             close(fd)
             throw error
@@ -46,7 +42,7 @@ public final class MetricsServer: RunObserver {
     /// Ends the thread and closes the port. Call it once.
     public func stop() {
         isStopping.store(true, ordering: .releasing)
-        thread.withLock { $0 }?.thread.join()
+        thread.withLock { $0 }?.join()
         close(fd)
     }
 
@@ -73,10 +69,6 @@ public final class MetricsServer: RunObserver {
     // MARK: On its thread
 
     private func serve() {
-        // Ctrl-C is for the run's own thread.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
         while !isStopping.load(ordering: .acquiring) {
             var waiting = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
             guard poll(&waiting, 1, 100) > 0 else { continue }

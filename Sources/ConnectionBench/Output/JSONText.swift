@@ -15,12 +15,23 @@ public enum JSONText {
         String(decoding: try encoder().encode(value), as: UTF8.self)
     }
 
+    /// Reads what the two above have written.
+    public static func decoder() -> JSONDecoder {
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: infinity, negativeInfinity: "-" + infinity, nan: nan)
+        return decoder
+    }
+
+    /// JSON knows no such numbers.
+    private static let (infinity, nan) = ("inf", "nan")
+
     private static func encoder() -> JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // A ratio without meaning must not cost the whole result.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+            positiveInfinity: infinity, negativeInfinity: "-" + infinity, nan: nan)
         return encoder
     }
 }

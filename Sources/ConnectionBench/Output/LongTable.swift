@@ -33,13 +33,8 @@ struct LongTable {
         guard let value, value.isFinite else { return }
         rows.append([
             seconds.map { FixedText.of($0, places: 3) } ?? "", phase.rawValue, "\(connections)",
-            metric, LongTable.number(value),
+            metric, FixedText.shortest(value),
         ])
-    }
-
-    private static func number(_ value: Double) -> String {
-        // A whole number is written as one.
-        value == value.rounded() && value.magnitude < 1e15 ? "\(Int(value))" : "\(value)"
     }
 
     private mutating func add(
@@ -150,7 +145,7 @@ struct LongTable {
             guard let value, value.isFinite else { continue }
             rows.append([
                 FixedText.of(sample.seconds, places: 3), "sample", "\(sample.connections)", name,
-                LongTable.number(value),
+                FixedText.shortest(value),
             ])
         }
     }

@@ -25,13 +25,9 @@ public final class RunStream: RunObserver {
     private let fd: CInt
     private let queue = Mutex(Queue())
     private let semaphore: Semaphore
-    private let thread = Mutex<Handle?>(nil)
+    private let thread = Mutex<BackgroundThread?>(nil)
     /// What has to be said about the reader, once.
     private let complain: @Sendable (String) -> Void
-
-    private struct Handle: @unchecked Sendable {
-        let thread: BackgroundThread
-    }
 
     /// - Parameters:
     ///   - path: `-` is standard output. A pipe is waited for until somebody reads it.
@@ -49,7 +45,7 @@ public final class RunStream: RunObserver {
         signal(SIGPIPE, SIG_IGN)
         do throws(SystemError) {
             let thread = try BackgroundThread("stream") { [unowned self] in write() }
-            self.thread.withLock { $0 = Handle(thread: thread) }
+            self.thread.withLock { $0 = thread }
         } catch {
             throw OpenError(description: "\(error)")
         }
@@ -79,17 +75,13 @@ public final class RunStream: RunObserver {
     public func finish() {
         queue.withLock { $0.isEnding = true }
         semaphore.post()
-        thread.withLock { $0 }?.thread.join()
+        thread.withLock { $0 }?.join()
         if fd != STDOUT_FILENO { close(fd) }
     }
 
     // MARK: On its thread
 
     private func write() {
-        // Ctrl-C is for the run's own thread.
-        var all = sigset_t()
-        sigfillset(&all)
-        pthread_sigmask(SIG_BLOCK, &all, nil)
         while true {
             let (lines, isEnding) = queue.withLock { queue in
                 defer { queue.lines = [] }

@@ -9,7 +9,7 @@ public struct OneRunOnly: Error, CustomStringConvertible {
     }
 
     public var description: String {
-        "a .\(form) is of one run; several runs fit into .json, .ndjson, .csv, .hlog or .md"
+        "a .\(form) is of one run; several runs fit into .json, .html, .md, .csv, .ndjson or .hlog"
     }
 }
 
@@ -39,9 +39,8 @@ extension ResultText {
         return (HistogramLog(first.result).head + lines).joined(separator: "\n") + "\n"
     }
 
-    /// A table for each run.
+    /// The comparison as it stands on the screen, then a table for each run.
     public static func markdown(_ set: RunSet) -> String {
-        // The comparison as it stands on the screen, then every run.
         let runs = set.runs.map { run in
             "# \(MarkdownTable.escaped(run.candidate)), round \(run.round)\n\n"
                 + markdown(run.result)

@@ -89,8 +89,7 @@ enum StreamLine: Encodable {
         try line.encodeIfPresent(result.stopped, forKey: .stopped)
         try line.encodeIfPresent(result.verdict, forKey: .verdict)
         // The most that all three counts agreed on.
-        let verified = result.steps.last { $0.verified }?.connections ?? 0
-        try line.encode(verified, forKey: .connections)
+        try line.encode(result.connectionsVerified, forKey: .connections)
     }
 }
 

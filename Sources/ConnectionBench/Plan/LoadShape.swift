@@ -72,6 +72,16 @@ public struct LoadShape: Codable, Hashable, Sendable {
     }
 }
 
+extension RunPlan {
+    /// The load of a probe, with what makes it another than the plain one.
+    var loadWords: String {
+        let rate =
+            load.loop == .open ? "\(Count.format(Int(requestsPerSecond))) requests/s" : "requests"
+        let size = load.messages?.words ?? "\(Count.format(messageByteCount)) B"
+        return (["\(rate) of \(size) per probe"] + load.words).joined(separator: ", ")
+    }
+}
+
 extension KeyedDecodingContainer {
     /// A plan from before there were shapes was a plain load without a warm-up.
     func decode(_ type: LoadShape.Type, forKey key: Key) throws -> LoadShape {

@@ -37,7 +37,9 @@ public struct PortStoryPlan: Codable, Sendable {
 
 /// One session. Times are nanoseconds or seconds, as their names say.
 public struct PortStoryResult: Codable, Sendable {
-    public var schema = "uring-bench.ports"
+    public static let schemaName = "uring-bench.ports"
+
+    public var schema = PortStoryResult.schemaName
     public var schemaVersion = "1.0"
     public var tool: ToolFacts
     public var commandLine: [String]

@@ -2,15 +2,6 @@
 
 import ConnectionEngine
 
-/// A number with one decimal place.
-enum Decimal1 {
-    static func text(_ value: Double) -> String {
-        let tenths = Int((value * 10).rounded())
-        let sign = tenths < 0 ? "-" : ""
-        return "\(sign)\(Count.format(abs(tenths) / 10)).\(abs(tenths) % 10)"
-    }
-}
-
 /// Durations with the unit that suits them.
 public enum DurationText {
     public static func of(_ nanoseconds: UInt64) -> String {
@@ -88,18 +79,8 @@ public struct ResultTable {
             ToolHeading.line(
                 result.tool, layout?.backend.rawValue ?? "no backend", result.host),
             "\(layout?.processesPerSide ?? 0) server and \(layout?.processesPerSide ?? 0) client"
-                + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each; \(load)",
+                + " process(es), \(layout?.workersPerProcess ?? 0) worker(s) each; \(result.plan.loadWords)",
         ]
-    }
-
-    /// The load of a probe, with what makes it another than the plain one.
-    private var load: String {
-        let shape = result.plan.load
-        let rate =
-            shape.loop == .open
-            ? "\(Count.format(Int(result.plan.requestsPerSecond))) requests/s" : "requests"
-        let size = shape.messages?.words ?? "\(Count.format(result.plan.messageByteCount)) B"
-        return (["\(rate) of \(size) per probe"] + shape.words).joined(separator: ", ")
     }
 
     /// The heading, then a row for each step.

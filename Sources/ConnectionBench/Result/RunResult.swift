@@ -4,7 +4,9 @@ import ConnectionEngine
 
 /// One run. Durations are whole nanoseconds or seconds with the unit in the name.
 public struct RunResult: Codable, Sendable {
-    public var schema = "uring-bench.result"
+    public static let schemaName = "uring-bench.result"
+
+    public var schema = RunResult.schemaName
     public var schemaVersion = "1.2"
     public var tool: ToolFacts
     public var commandLine: [String]

@@ -43,8 +43,7 @@ public struct SetTable {
         }
         let names = set.candidates.joined(separator: ", ")
         var meaning =
-            "\(set.rounds) rounds in turns, \(Count.format(Int(first.plan.requestsPerSecond)))"
-            + " requests/s of \(first.plan.messageByteCount) B per probe; medians ± half of their"
+            "\(set.rounds) rounds in turns, \(first.plan.loadWords); medians ± half of their"
             + " 95 % interval"
         if let rule = set.comparisons.first?.rule {
             meaning +=
@@ -74,17 +73,12 @@ public struct SetTable {
             var row = [metric.shortTitle]
             for (position, summary) in summaries.enumerated() {
                 row.append(summary.map { metric.text($0.median) } ?? "-")
-                row.append(summary.map(Self.spread) ?? "")
+                row.append(summary?.spreadText ?? "")
                 if position > 0 { row += comparison(metric, place, groups[position].name) }
             }
             rows.append(row)
         }
         return TextGrid.lines(rows, gap: " ")
-    }
-
-    private static func spread(_ summary: SampleSummary) -> String {
-        guard summary.values.count > 1, let width = summary.halfWidth else { return "" }
-        return "±\(Int((100 * width).rounded())) %"
     }
 
     /// Ratio to the reference, and the verdict in a word.
@@ -136,17 +130,6 @@ public struct SetTable {
                 + " verified" + (set.exitCode == 99 ? ", a threshold was missed (exit 99)" : "")
         }
         return "INCOMPLETE \(good) of \(planned) runs reached their end (exit \(set.exitCode))"
-    }
-}
-
-/// A number with two decimal places.
-enum Decimal2 {
-    static func text(_ value: Double) -> String {
-        guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-        let hundredths = Int((value * 100).rounded())
-        let rest = abs(hundredths) % 100
-        return "\(hundredths < 0 ? "-" : "")\(Count.format(abs(hundredths) / 100))"
-            + ".\(rest < 10 ? "0" : "")\(rest)"
     }
 }
 

@@ -4,8 +4,10 @@ import CLinux
 import ConnectionEngine
 import Glibc
 
-/// Runs `body` once on a thread of its own; `join` waits for its end.
-final class BackgroundThread {
+/// Runs `body` once on a thread of its own, which takes no signal: those are for the run's own thread.
+/// `join` waits for its end.
+final class BackgroundThread: @unchecked Sendable {
+    /// Written once, before anybody else has this object.
     private var thread = pthread_t()
 
     private final class Body {
@@ -26,6 +28,9 @@ final class BackgroundThread {
             { argument in
                 let body = Unmanaged<Body>.fromOpaque(argument!).takeRetainedValue()
                 _ = CLinux_name_thread(body.name)
+                var all = sigset_t()
+                sigfillset(&all)
+                pthread_sigmask(SIG_BLOCK, &all, nil)
                 body.run()
                 return nil
             }, body.toOpaque())

@@ -194,7 +194,7 @@ final class HostSampler: Sendable {
         let judgement = governor.judge(reading)
         target?.board[.connectsPerSecond] =
             isHeld.load(ordering: .acquiring) ? -1 : judgement.pace
-        let own = HostSampler.threadSeconds
+        let own = ProcessClock.ofThisThread
         let mustKill = state.withLock { state in
             let isNewCause =
                 judgement.level != .green && judgement.trigger != state.judgement.trigger
@@ -241,11 +241,5 @@ final class HostSampler: Sendable {
             conntrack: files.conntrack(), server: network?.server ?? [:],
             client: network?.client ?? [:])
         state.withLock { $0.samples.append(sample) }
-    }
-
-    private static var threadSeconds: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

@@ -69,6 +69,6 @@ struct IntervalMeter {
     }
 
     private func seconds(of pids: [Int32]) -> Double {
-        pids.reduce(0) { $0 + (ProcessUsage.processorSeconds(pid: $1) ?? 0) }
+        pids.reduce(0) { $0 + (ProcessClock.seconds(of: $1) ?? 0) }
     }
 }

@@ -46,7 +46,7 @@ extension Run {
         record.closesPerSecond = Double(record.closed) / shape.seconds
         record.connectsPerSecond = Double(record.connected) / shape.seconds
         let connects = Connects(reports, result.host)
-        record.connectLatency = connects.latency
+        record.connectLatency = connects.histogram.summary
         record.connectFailures = connects.failures
         record.synRetries = connects.synRetries
         record.held = try heldAgain(step, group, after: "the churn")
@@ -80,13 +80,10 @@ extension Run {
                 .stalled, "after the storm nothing was accepted for \(Int(seconds)) s", exitCode: 1)
         }
         record.processor = meter.read(group)
-        let endedAt = max(
-            group.board.max(.lastOpenAt, rows: group.clientRows),
-            group.board.max(.lastOpenAt, rows: group.serverRows))
-        record.seconds = MonotonicTime(nanoseconds: UInt64(max(endedAt, 0))).seconds(since: start)
+        record.seconds = group.secondsUntilLastOpen(since: start)
         record.connectsPerSecond = Double(step) / max(record.seconds, 1e-9)
         let connects = Connects(reports, result.host)
-        record.connectLatency = connects.latency
+        record.connectLatency = connects.histogram.summary
         record.connectFailures = connects.failures
         record.synRetries = connects.synRetries
         record.held = try heldAgain(step, group, after: "the storm")
@@ -94,7 +91,7 @@ extension Run {
     }
 
     private func closeForStorm(_ group: ProcessGroup) throws {
-        var stall = StallWatch(seconds: 20)
+        var stall = StallWatch(seconds: stallSeconds)
         func look() throws {
             let left = group.serverConnections
             show("storm: close, \(Count.format(left)) left")
@@ -115,7 +112,7 @@ extension Run {
     private func connectAtOnce(
         _ step: Int, _ group: ProcessGroup, from start: MonotonicTime
     ) throws -> [LoadReport] {
-        var stall = StallWatch(seconds: 20)
+        var stall = StallWatch(seconds: stallSeconds)
         watch.isClimbing = true
         defer { watch.isClimbing = false }
         let reports = try group.load({ worker in
@@ -162,36 +159,9 @@ extension Run {
         guard record.verified else {
             throw RunStop(
                 .unverified,
-                "after \(what) \(Count.format(step)) connections should be held: the client counts"
-                    + " \(Count.format(record.clientEstablished)), the server"
-                    + " \(Count.format(record.serverAccepted)), the kernel"
-                    + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
-                exitCode: 1)
+                "after \(what) \(Count.format(step)) connections should be held:"
+                    + " \(record.countsText)", exitCode: 1)
         }
         return ConnectionCount(record)
-    }
-}
-
-/// The connects of several workers together.
-private struct Connects {
-    let latency: LatencySummary
-    var failures: [String: Int] = [:]
-    let synRetries: SynRetries
-
-    init(_ reports: [LoadReport], _ host: HostFacts) {
-        var histogram = LatencyHistogram()
-        for report in reports {
-            histogram.add(report.connectLatency)
-            for (code, count) in report.failures {
-                failures[Errno(code).name, default: 0] += count
-            }
-        }
-        latency = histogram.summary
-        synRetries = SynRetries(histogram, facts: host)
-    }
-
-    var failureWords: String {
-        failures.sorted { $0.key < $1.key }.map { "\(Count.format($0.value)) x \($0.key)" }
-            .joined(separator: ", ")
     }
 }

@@ -41,16 +41,12 @@ extension Run {
         guard !record.verified else { return }
         throw RunStop(
             .unverified,
-            "\(Count.format(record.connections)) connections: the client counts"
-                + " \(Count.format(record.clientEstablished)), the server"
-                + " \(Count.format(record.serverAccepted)), the kernel"
-                + " \(record.kernelCount.map { Count.format($0) } ?? "unknown")",
-            exitCode: 1)
+            "\(Count.format(record.connections)) connections: \(record.countsText)", exitCode: 1)
     }
 
     /// The kernel sends a lost SYN again after 1, 3, 7 and 15 s: no shorter time is a standstill for
     /// everybody.
-    private var stallSeconds: Double { plan.stallSeconds ?? 20 }
+    var stallSeconds: Double { plan.stallSeconds ?? 20 }
 
     /// What one ramp knows from its start.
     struct Ramp {
@@ -134,27 +130,18 @@ extension Run {
 
     /// Counts the ramp's connections on both sides and in the kernel.
     func finish(_ ramp: inout Ramp, _ reports: [LoadReport], _ group: ProcessGroup) {
-        let endedAt = max(
-            group.board.max(.lastOpenAt, rows: group.clientRows),
-            group.board.max(.lastOpenAt, rows: group.serverRows))
+        let seconds = group.secondsUntilLastOpen(since: ramp.startedAt)
         ramp.record.rampProcessor = ramp.meter.read(group)
-        let seconds = MonotonicTime(nanoseconds: UInt64(max(endedAt, 0)))
-            .seconds(since: ramp.startedAt)
         ramp.record.rampSeconds = seconds
         count(&ramp.record, group)
         ramp.record.connectionsAdded = ramp.record.clientEstablished - ramp.openBefore
         ramp.record.connectsPerSecond =
             seconds > 0 ? Double(ramp.record.connectionsAdded) / seconds : 0
-        var latency = LatencyHistogram()
-        for report in reports {
-            latency.add(report.connectLatency)
-            for (code, count) in report.failures {
-                ramp.record.connectFailures[Errno(code).name, default: 0] += count
-            }
-        }
-        ramp.record.connectLatency = latency.summary
-        ramp.record.connectHistogram = latency.base64
-        ramp.record.synRetries = SynRetries(latency, facts: result.host)
+        let connects = Connects(reports, result.host)
+        ramp.record.connectFailures = connects.failures
+        ramp.record.connectLatency = connects.histogram.summary
+        ramp.record.connectHistogram = connects.histogram.base64
+        ramp.record.synRetries = connects.synRetries
         let marks = reports.flatMap(\.rampMarksNanoseconds).sorted()
         var timeline = result.ramp ?? RampTimeline()
         timeline.add(

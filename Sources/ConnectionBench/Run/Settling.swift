@@ -58,7 +58,7 @@ struct Settling {
     func wait(_ progress: RunProgress) -> String? {
         let startedAt = MonotonicTime.now
         var before: Reading?
-        var said: String?
+        var hasSaid = false
         var complaint: String?
         repeat {
             guard let now = look() else { return "what other programs do could not be read" }
@@ -66,9 +66,9 @@ struct Settling {
             before = now
             guard let complaint else { break }
             // The second look is part of the plan, and not worth a line.
-            if MonotonicTime.now.seconds(since: startedAt) > 1, said == nil {
+            if MonotonicTime.now.seconds(since: startedAt) > 1, !hasSaid {
                 progress.say("waiting up to \(Int(Self.secondsMax)) s: \(complaint)")
-                said = complaint
+                hasSaid = true
             }
             if isInterrupted { return nil }
         } while MonotonicTime.now.seconds(since: startedAt) < Self.secondsMax

@@ -18,21 +18,17 @@ final class ShellProbe: Sendable {
     private let seconds = Mutex<[Double]>([])
     private let failures = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
-    private let thread = Mutex<Handle?>(nil)
-
-    private struct Handle: @unchecked Sendable {
-        let thread: BackgroundThread
-    }
+    private let thread = Mutex<BackgroundThread?>(nil)
 
     init() throws(SystemError) {
         let thread = try BackgroundThread("shell-probe") { [unowned self] in run() }
-        self.thread.withLock { $0 = Handle(thread: thread) }
+        self.thread.withLock { $0 = thread }
     }
 
     /// Ends the probing. Call it once.
     func finish() -> ShellResponse {
         isStopping.store(true, ordering: .releasing)
-        thread.withLock { $0 }?.thread.join()
+        thread.withLock { $0 }?.join()
         let sorted = seconds.withLock { $0 }.sorted()
         var response = ShellResponse()
         response.runs = sorted.count

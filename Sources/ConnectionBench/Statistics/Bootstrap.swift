@@ -18,7 +18,7 @@ enum Bootstrap {
     /// Of the median; `nil` without values. One value is an interval of no width.
     static func median(_ values: [Double], resamples: Int = resamples) -> Interval? {
         guard !values.isEmpty else { return nil }
-        var generator = SeededGenerator(seed: seed)
+        var generator = RandomWords(seed: seed)
         var drawn = values
         return interval(resamples, draws: values.count) {
             for index in drawn.indices {
@@ -39,7 +39,7 @@ enum Bootstrap {
     ) -> Interval? {
         guard !base.isEmpty, !new.isEmpty, (base + new).allSatisfy({ $0 > 0 }) else { return nil }
         precondition(!isPaired || base.count == new.count, "a round has a run of each")
-        var generator = SeededGenerator(seed: seed)
+        var generator = RandomWords(seed: seed)
         var (drawnBase, drawnNew) = (base, new)
         return interval(resamples, draws: base.count + new.count) {
             for index in drawnBase.indices {

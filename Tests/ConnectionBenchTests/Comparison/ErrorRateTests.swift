@@ -11,10 +11,10 @@ import Testing
 private struct NoisyMachine {
     static let noise = 0.08
     static let drift = 0.08
-    private var generator: SeededGenerator
+    private var generator: RandomWords
 
     init(seed: UInt64) {
-        generator = SeededGenerator(seed: seed)
+        generator = RandomWords(seed: seed)
     }
 
     private mutating func uniform() -> Double {

@@ -40,7 +40,7 @@ import Testing
 
     @Test("five runs on a side are enough to call twice the processor time more")
     func fiveRuns() throws {
-        var generator = SeededGenerator(seed: 5)
+        var generator = RandomWords(seed: 5)
         /// All other figures differ from run to run, and not from side to side.
         func noisy(_ cpu: Double) -> RunResult {
             func part() -> Double { 1 + Double(generator.position(below: 1_000)) / 4_000 }

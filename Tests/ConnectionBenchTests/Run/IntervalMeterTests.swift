@@ -61,8 +61,8 @@ import Testing
 
     @Test("processor time is known of a running process, and of none that has ended")
     func processorTime() {
-        #expect(ProcessUsage.processorSeconds(pid: getpid()).map { $0 >= 0 } == true)
-        #expect(ProcessUsage.processorSeconds(pid: Int32.max) == nil)
+        #expect(ProcessClock.seconds(of: getpid()).map { $0 >= 0 } == true)
+        #expect(ProcessClock.seconds(of: Int32.max) == nil)
     }
 
     @Test("every observer hears every event, in order")
