@@ -18,10 +18,12 @@ MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
     example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
     bench-tests clean
 
-# The main job: N connections on one machine, measured at each step; the result lands in out/.
+# The main job: N connections on one machine, measured at each step; the result and a page with charts
+# land in out/.
 bench: build
 	@mkdir -p out
-	$(TOOL) --backend $(BACKEND) --conns $(CONNS) --json out/$(BACKEND)-$(CONNS).json
+	$(TOOL) --backend $(BACKEND) --conns $(CONNS) --json out/$(BACKEND)-$(CONNS).json \
+	    -o out/$(BACKEND)-$(CONNS).html
 
 # Unit, contract and end-to-end tests. Serial: the end-to-end tests count the machine's sockets.
 test: setup-tests
