@@ -21,7 +21,11 @@ extension ToolTests {
                     "--rate", "1k", "--hold", "0", "--json", file.path,
                 ])
                 #expect(try tool.end() == 0, "\(tool.errors)")
-                real = try file.read()
+                var result: RunResult = try file.read()
+                // On a busy machine the real client is now and then the bottleneck, which is an
+                // honest reason for "cannot tell"; these tests are of the verdicts.
+                result.warnings = []
+                real = result
                 folder = try FixtureDirectory()
             }
 
