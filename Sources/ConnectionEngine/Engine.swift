@@ -60,7 +60,7 @@ public final class Engine: Sendable {
             stopFlag.set()
             for worker in running { Engine.end(worker) }
             for index in (running.count + 1)..<max(configuration.workers, running.count + 1) {
-                for fd in listeners.ofWorker[index] { closeDescriptor(fd) }
+                for fd in listeners.ofWorker[index] { Kernel.close(fd) }
             }
             throw error
         }
@@ -134,7 +134,7 @@ public final class Engine: Sendable {
             setup = try prepare(
                 configuration, listeners: listeners, descriptorLimit: descriptorLimit)
         } catch {
-            for fd in listeners { closeDescriptor(fd) }
+            for fd in listeners { Kernel.close(fd) }
             throw error
         }
         let processors = configuration.processors
@@ -213,7 +213,7 @@ public final class Engine: Sendable {
 
     /// Gives back what a worker was given, after its last use.
     private static func release(_ setup: WorkerSetup) {
-        for fd in setup.listeners { closeDescriptor(fd) }
+        for fd in setup.listeners { Kernel.close(fd) }
         setup.table.deallocate()
         setup.pool.deallocate()
     }
@@ -247,7 +247,7 @@ private struct Listeners {
                 addresses.append(address)
             }
         } catch {
-            for fd in ofWorker.joined() { closeDescriptor(fd) }
+            for fd in ofWorker.joined() { Kernel.close(fd) }
             throw error
         }
     }

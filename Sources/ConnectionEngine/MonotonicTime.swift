@@ -1,7 +1,5 @@
 // A point on CLOCK_MONOTONIC, the only clock of the engine.
 
-import Glibc
-
 /// Nanoseconds since an unspecified start; comparable between processes of one machine.
 @frozen
 public struct MonotonicTime: Hashable, Comparable, Sendable {
@@ -16,10 +14,7 @@ public struct MonotonicTime: Hashable, Comparable, Sendable {
 
     /// Reads the clock; about 25 ns, no system call (vDSO).
     public static var now: MonotonicTime {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return MonotonicTime(
-            nanoseconds: UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec))
+        MonotonicTime(nanoseconds: Kernel.clock)
     }
 
     @inlinable

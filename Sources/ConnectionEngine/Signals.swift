@@ -1,7 +1,5 @@
 // The two things that other threads may tell a worker: wake up, and stop.
 
-import CLinux
-import Glibc
 import Synchronization
 
 /// Set once, by any thread; read by the worker each turn.
@@ -20,23 +18,20 @@ final class WakeSignal: Sendable {
     let fd: CInt
 
     init() throws(SystemError) {
-        fd = CInt(try kernelResult("eventfd", Int(CLinux_eventfd())))
+        fd = CInt(try kernelResult("eventfd", Int(Kernel.makeEventFD())))
     }
 
     deinit {
-        _ = CLinux_close(fd)
+        Kernel.close(fd)
     }
 
-    /// Adds one to the counter; it cannot fail before 2^64 signals unread.
     func signal() {
-        var one: UInt64 = 1
-        _ = unsafe write(fd, &one, 8)
+        Kernel.signal(eventFD: fd)
     }
 
     /// Resets the counter, so that the next wait blocks; only after the descriptor was reported
     /// readable, since the eventfd itself blocks (io_uring would not wait on a non-blocking one).
     func clear() {
-        var count: UInt64 = 0
-        _ = unsafe read(fd, &count, 8)
+        Kernel.clear(eventFD: fd)
     }
 }

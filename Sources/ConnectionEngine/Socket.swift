@@ -8,14 +8,13 @@ struct Socket: ~Copyable {
     let fd: CInt
 
     init(isIPv6: Bool, nonBlocking: Bool) throws(SystemError) {
-        let type =
-            CLinux_SOCK_STREAM | CLinux_SOCK_CLOEXEC
-            | (nonBlocking ? CLinux_SOCK_NONBLOCK : 0)
-        fd = try systemCall("socket") { socket(isIPv6 ? AF_INET6 : AF_INET, type, 0) }
+        let flags = CLinux_SOCK_CLOEXEC | (nonBlocking ? CLinux_SOCK_NONBLOCK : 0)
+        fd = CInt(
+            try kernelResult("socket", Int(Kernel.makeSocket(isIPv6: isIPv6, flags: flags))))
     }
 
     deinit {
-        if fd >= 0 { _ = CLinux_close(fd) }
+        if fd >= 0 { Kernel.close(fd) }
     }
 
     /// Gives the descriptor away; the caller closes it.
@@ -44,10 +43,8 @@ struct Socket: ~Copyable {
     }
 
     func setOption(_ name: CInt, level: CInt, to value: CInt) throws(SystemError) {
-        _ = try systemCall("setsockopt") {
-            var value = value
-            return unsafe setsockopt(fd, level, name, &value, socklen_t(4))
-        }
+        _ = try kernelResult(
+            "setsockopt", Int(Kernel.setOption(fd, level: level, name: name, value: value)))
     }
 
     func bind(to address: SocketAddress) throws(SystemError) {
@@ -57,11 +54,9 @@ struct Socket: ~Copyable {
         let result = unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
             let base = storage.baseAddress!
             unsafe address.write(to: base)
-            return unsafe Glibc.bind(
-                fd, base.assumingMemoryBound(to: sockaddr.self), address.kernelByteCount) == 0
-                ? 0 : errnoNow()
+            return unsafe Kernel.bind(fd, base, byteCount: address.kernelByteCount)
         }
-        if result != 0 { throw SystemError(Errno(result), call: "bind", remedy: remedy) }
+        if result != 0 { throw SystemError(Errno(-result), call: "bind", remedy: remedy) }
     }
 
     /// The address that the kernel bound it to.
@@ -87,9 +82,7 @@ func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
     unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
         let base = storage.baseAddress!
         unsafe address.write(to: base)
-        let result = unsafe Glibc.connect(
-            fd, base.assumingMemoryBound(to: sockaddr.self), address.kernelByteCount)
-        return result == 0 ? 0 : -errnoNow()
+        return unsafe Kernel.connect(fd, base, byteCount: address.kernelByteCount)
     }
 }
 
@@ -101,32 +94,8 @@ func disconnectSocket(_ fd: CInt) -> Bool {
     unsafe withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { storage in
         let base = storage.baseAddress!
         unsafe base.initializeMemory(as: UInt64.self, repeating: 0, count: 2)
-        return unsafe Glibc.connect(fd, base.assumingMemoryBound(to: sockaddr.self), 16) == 0
+        return unsafe Kernel.connect(fd, base, byteCount: 16) == 0
     }
-}
-
-/// The error that a non-blocking connect ended with; 0 when it succeeded.
-func pendingError(of fd: CInt) -> CInt {
-    var code: CInt = 0
-    var length = socklen_t(4)
-    let result = unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &length)
-    return result == 0 ? code : errnoNow()
-}
-
-/// Whether a non-blocking connect has succeeded already.
-func isConnected(_ fd: CInt) -> Bool {
-    unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
-        let base = storage.baseAddress!
-        var length = socklen_t(32)
-        return unsafe getpeername(
-            fd, base.assumingMemoryBound(to: sockaddr.self), &length) == 0
-    }
-}
-
-/// Whether a client waits in a listening socket's queue.
-func hasClient(_ listener: CInt) -> Bool {
-    var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-    return unsafe poll(&request, 1, 0) > 0
 }
 
 /// Waits until a client is in a listening socket's queue, or the socket was shut down.

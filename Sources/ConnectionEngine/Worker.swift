@@ -4,10 +4,11 @@ import Synchronization
 
 /// One thread, one backend, one handler (io_uring and epoll).
 struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
-    private var backend: B
-    private var handler: H
-    private var operations: OperationQueue
+    private(set) var backend: B
+    private(set) var handler: H
+    private(set) var operations: OperationQueue
     private var completions: CompletionBatch
+    private var turns: UInt64 = 0
     private let status: WorkerStatus
     private let setup: WorkerSetup
 
@@ -28,24 +29,34 @@ struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
     /// - Throws: only when the backend is unusable. A connection that fails is a completion.
     mutating func run(until stop: StopFlag) throws(SystemError) {
         status.publish(backend.counters, fallbacks: backend.fallbacks)
-        handler.start(&operations)
+        start()
         var published = MonotonicTime.now
-        var turns: UInt64 = 0
         while !stop.isSet && !operations.isStopRequested {
-            try backend.submit(&operations)
-            try backend.reap(into: &completions, until: handler.nextDue)
-            completions.reapedAt = .now
-            handler.handle(completions, &operations)
-            turns += 1
+            try turn()
             if completions.reapedAt.nanoseconds(since: published) > WorkerStatus.interval {
                 published = completions.reapedAt
-                publish(turns)
+                publish()
             }
         }
-        publish(turns)
+        publish()
     }
 
-    private func publish(_ turns: UInt64) {
+    @inline(__always)
+    mutating func start() {
+        handler.start(&operations)
+    }
+
+    /// Once round the circle.
+    @inline(__always)
+    mutating func turn() throws(SystemError) {
+        try backend.submit(&operations)
+        try backend.reap(into: &completions, until: handler.nextDue)
+        completions.reapedAt = .now
+        handler.handle(completions, &operations)
+        turns += 1
+    }
+
+    private func publish() {
         var counters = backend.counters
         counters.turns = turns
         counters.queueGrowths = operations.growths

@@ -13,9 +13,9 @@ extension EpollBackend {
                     acceptPausedUntil = .now.advanced(byNanoseconds: acceptPause)
                     break
                 }
-                let fd = CLinux_accept(
+                let fd = Kernel.accept(
                     setup.listeners[index],
-                    CLinux_SOCK_NONBLOCK | CLinux_SOCK_CLOEXEC)
+                    flags: CLinux_SOCK_NONBLOCK | CLinux_SOCK_CLOEXEC)
                 if fd >= 0 {
                     accepted(fd, into: &batch)
                 } else if fd == -EAGAIN {

@@ -46,7 +46,7 @@ private let eventsPerTurn = 16
     }
 
     init(_ setup: WorkerSetup) throws(SystemError) {
-        let epoll = CInt(try kernelResult("epoll_create1", Int(CLinux_epoll_create())))
+        let epoll = CInt(try kernelResult("epoll_create1", Int(Kernel.makeEpoll())))
         do throws(SystemError) {
             try EpollBackend.add(epoll, setup.wake.fd, CLinux_EPOLLIN, Tag.wake)
             for (index, listener) in setup.listeners.enumerated() {
@@ -54,7 +54,7 @@ private let eventsPerTurn = 16
                     epoll, listener, CLinux_EPOLLIN | CLinux_EPOLLET, Tag.listener | UInt64(index))
             }
         } catch {
-            closeDescriptor(epoll)
+            Kernel.close(epoll)
             throw error
         }
         self.setup = setup
@@ -69,9 +69,9 @@ private let eventsPerTurn = 16
 
     deinit {
         unsafe table.forEachOpen { _, slot in
-            if unsafe slot.pointee.fd >= 0 { _ = unsafe CLinux_close(slot.pointee.fd) }
+            if unsafe slot.pointee.fd >= 0 { Kernel.close(unsafe slot.pointee.fd) }
         }
-        _ = CLinux_close(epoll)
+        Kernel.close(epoll)
         unsafe events.deallocate()
     }
 
@@ -80,7 +80,7 @@ private let eventsPerTurn = 16
     ) throws(SystemError) {
         _ = try kernelResult(
             "epoll_ctl", remedy: "see fs.epoll.max_user_watches",
-            Int(CLinux_epoll_ctl(epoll, EPOLL_CTL_ADD, fd, events, data)))
+            Int(Kernel.control(epoll, EPOLL_CTL_ADD, fd, events: events, data: data)))
     }
 
     // MARK: Backend
@@ -133,7 +133,8 @@ private let eventsPerTurn = 16
         let timeout = deadline.map { Int64(min($0.nanoseconds(since: .now), 1 << 60)) } ?? -1
         // One event brings at most two completions here: connected, and received or closed later.
         let room = min(eventsMax, max(batch.room - 1, 1))
-        let result = unsafe CLinux_epoll_wait(epoll, events, CInt(room), timeout)
+        let result = unsafe Kernel.waitForEvents(
+            epoll, events, count: CInt(room), timeout: timeout)
         counters.entries += 1
         if result < 0 {
             guard result == -EINTR else {
@@ -217,8 +218,8 @@ private let eventsPerTurn = 16
             }
             return
         }
-        let result = unsafe CLinux_recv(
-            slot.pointee.fd, pool.address(of: buffer), Int(pool.byteCount), 0)
+        let result = unsafe Kernel.receive(
+            slot.pointee.fd, pool.address(of: buffer), byteCount: Int(pool.byteCount))
         if result > 0 {
             counters.bytesReceived += UInt64(result)
             batch.append(.received(id, buffer, byteCount: UInt32(result)))
@@ -275,7 +276,7 @@ private let eventsPerTurn = 16
                 return makeReady(id)
             }
             // On loopback the handshake is over already; then no event is needed to know it.
-            if isConnected(unsafe slot.pointee.fd) {
+            if Kernel.isConnected(unsafe slot.pointee.fd) {
                 unsafe slot.pointee.flags.insert(.resolved)
                 return makeReady(id)
             }
@@ -292,7 +293,7 @@ private let eventsPerTurn = 16
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
     ) {
         if unsafe !slot.pointee.flags.contains(.resolved) {
-            unsafe slot.pointee.closeCode = Int16(pendingError(of: slot.pointee.fd))
+            unsafe slot.pointee.closeCode = Int16(Kernel.pendingError(of: slot.pointee.fd))
         }
         if unsafe slot.pointee.closeCode == 0 {
             unsafe slot.pointee.state = .open
@@ -327,9 +328,9 @@ private let eventsPerTurn = 16
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, for events: UInt32
     ) {
         let isNew = unsafe !slot.pointee.flags.contains(.watched)
-        let result = unsafe CLinux_epoll_ctl(
+        let result = unsafe Kernel.control(
             epoll, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, slot.pointee.fd,
-            events | CLinux_EPOLLET, UserData(.poll, id).rawValue)
+            events: events | CLinux_EPOLLET, data: UserData(.poll, id).rawValue)
         unsafe slot.pointee.flags.insert(.watched)
         if result < 0 {
             // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. Further clients would fare no better.
@@ -347,7 +348,7 @@ private let eventsPerTurn = 16
             return
         }
         if abort {
-            if unsafe slot.pointee.fd >= 0 { _ = CLinux_set_abortive_close(unsafe slot.pointee.fd) }
+            if unsafe slot.pointee.fd >= 0 { _ = Kernel.setAbortiveClose(unsafe slot.pointee.fd) }
             unsafe pool.dropSends(slot)
         }
         unsafe terminate(id, slot, code: 0, keepsSends: !abort)

@@ -21,9 +21,9 @@ extension EpollBackend {
         while unsafe slot.pointee.sendHead != .none {
             let buffer = unsafe slot.pointee.sendHead
             let pending = unsafe pool.pending + Int(buffer.index)
-            let result = unsafe CLinux_send(
+            let result = unsafe Kernel.send(
                 slot.pointee.fd, pool.address(of: buffer) + Int(pending.pointee.offset),
-                Int(pending.pointee.byteCount), 0)
+                byteCount: Int(pending.pointee.byteCount))
             if result == Int(-EAGAIN) {
                 counters.blockedSends += 1
                 return unsafe watch(
@@ -75,7 +75,7 @@ extension EpollBackend {
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
     ) {
         if unsafe slot.pointee.sendHead != .none { return }
-        if unsafe slot.pointee.fd >= 0 { _ = CLinux_close(unsafe slot.pointee.fd) }
+        if unsafe slot.pointee.fd >= 0 { Kernel.close(unsafe slot.pointee.fd) }
         let reason = unsafe CloseReason(code: slot.pointee.closeCode)
         table.release(id)
         counters.closed += 1

@@ -216,7 +216,7 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         if abort { unsafe pool.dropSendsBehindHead(slot) }
         if fd >= 0 {
             if abort {
-                _ = CLinux_set_abortive_close(fd)
+                _ = Kernel.setAbortiveClose(fd)
                 // A shutdown would tell the peer of an end before it hears of the reset.
                 if !disconnectSocket(fd) { _ = CLinux_shutdown(fd, CInt(SHUT_RDWR)) }
             } else if unsafe !slot.pointee.flags.contains(.sending) {

@@ -70,7 +70,7 @@ extension ThreadWorker where H: ~Copyable {
             byteCount: Int(pool.byteCount), alignment: 64)
         defer { unsafe bytes.deallocate() }
         while true {
-            let result = unsafe CLinux_recv(fd, bytes, Int(pool.byteCount), 0)
+            let result = unsafe Kernel.receive(fd, bytes, byteCount: Int(pool.byteCount))
             if result == Int(-EINTR) { continue }
             lock.lock()
             if result <= 0 {
@@ -131,7 +131,7 @@ extension ThreadWorker where H: ~Copyable {
             unsafe waitForWake(slot, until: nil)
         }
         let fd = unsafe slot.pointee.fd
-        if fd >= 0 { _ = CLinux_close(fd) }
+        if fd >= 0 { Kernel.close(fd) }
         let reason = unsafe CloseReason(code: slot.pointee.closeCode)
         table.release(id)
         counters.closed += 1
@@ -147,7 +147,7 @@ extension ThreadWorker where H: ~Copyable {
 
     private func acceptAll(_ listener: CInt) {
         while waitForRoom() {
-            let fd = CLinux_accept(listener, CLinux_SOCK_CLOEXEC)
+            let fd = Kernel.accept(listener, flags: CLinux_SOCK_CLOEXEC)
             if fd == -EAGAIN {
                 // A blocking accept(2) would hold a descriptor while it waits for a client.
                 waitForClient(listener)
@@ -159,7 +159,7 @@ extension ThreadWorker where H: ~Copyable {
                 continue
             }
             guard let id = slotForAccepted(fd) else {
-                closeDescriptor(fd)
+                Kernel.close(fd)
                 return
             }
             do throws(SystemError) {
@@ -174,8 +174,8 @@ extension ThreadWorker where H: ~Copyable {
                 table.release(id)
                 counters.accepted -= 1
                 lock.unlock()
-                _ = CLinux_set_abortive_close(fd)
-                closeDescriptor(fd)
+                _ = Kernel.setAbortiveClose(fd)
+                Kernel.close(fd)
                 acceptFailed(error.errno.code, at: .thread)
             }
         }

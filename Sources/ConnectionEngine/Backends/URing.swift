@@ -41,7 +41,7 @@ import Glibc
         var parameters = io_uring_params()
         parameters.cq_entries = completions
         parameters.flags = flags | CLiburing_SETUP_CQSIZE | CLiburing_SETUP_CLAMP
-        let result = unsafe io_uring_queue_init_params(entries, ring, &parameters)
+        let result = unsafe Kernel.makeRing(entries: entries, ring, &parameters)
         guard result == 0 else {
             unsafe ring.deallocate()
             throw URing.setupError(Errno(-result))
@@ -56,7 +56,7 @@ import Glibc
         self.enterFD = unsafe UInt32(ring.pointee.ring_fd)
         self.enterFlags = 0
         self.addresses = .allocate(byteCount: 32 * Int(submissionCapacity), alignment: 8)
-        if unsafe io_uring_register_ring_fd(ring) == 1 {
+        if unsafe Kernel.registerDescriptor(of: ring) == 1 {
             self.enterFD = unsafe UInt32(ring.pointee.enter_ring_fd)
             self.enterFlags |= CLiburing_ENTER_REGISTERED_RING
         }
@@ -65,12 +65,7 @@ import Glibc
         }
         // Nothing on the network path may reach a kernel worker thread; should something do so
         // after all, two threads bound the damage.
-        var workers: (UInt32, UInt32) = (1, 1)
-        unsafe withUnsafeMutablePointer(to: &workers) { pointer in
-            unsafe pointer.withMemoryRebound(to: UInt32.self, capacity: 2) {
-                _ = unsafe io_uring_register_iowq_max_workers(ring, $0)
-            }
-        }
+        _ = unsafe Kernel.limitWorkers(of: ring, to: 1)
     }
 
     deinit {
@@ -79,7 +74,7 @@ import Glibc
                 UnsafeMutableRawPointer(buffers.entries),
                 byteCount: Int(buffers.count) * MemoryLayout<io_uring_buf>.stride)
         }
-        unsafe io_uring_queue_exit(ring)
+        unsafe Kernel.endRing(ring)
         unsafe addresses.deallocate()
         unsafe ring.deallocate()
     }
@@ -118,7 +113,9 @@ import Glibc
     ) -> Int32 {
         unsafe CLiburing_store_release(ring.pointee.sq.ktail, submissionTail)
         let flags = submitsOnly ? enterFlags : CLiburing_ENTER_GETEVENTS | enterFlags
-        return CLiburing_enter(enterFD, pending, minComplete, flags, timeout ?? -1, minWait)
+        return Kernel.enterRing(
+            fd: enterFD, submit: pending, minComplete: minComplete, flags: flags,
+            timeout: timeout ?? -1, minWait: minWait)
     }
 
     /// The kernel has work for this ring's thread: it must enter, or nothing completes.
@@ -198,7 +195,7 @@ import Glibc
 
     /// Makes an empty table of `count` direct descriptors.
     func registerDirectTable(count: UInt32) throws(SystemError) {
-        let result = unsafe io_uring_register_files_sparse(ring, count)
+        let result = unsafe Kernel.registerFiles(ring, count: count)
         if result < 0 {
             throw SystemError(
                 Errno(-result), call: "io_uring_register(FILES2)",
@@ -208,7 +205,7 @@ import Glibc
 
     /// Leaves only the first `count` slots to the kernel's own choice (Linux 6.0).
     func registerAllocationRange(count: UInt32) throws(SystemError) {
-        let result = unsafe io_uring_register_file_alloc_range(ring, 0, count)
+        let result = unsafe Kernel.registerAllocationRange(ring, count: count)
         if result < 0 {
             throw SystemError(Errno(-result), call: "io_uring_register(FILE_ALLOC_RANGE)")
         }
@@ -216,13 +213,12 @@ import Glibc
 
     /// Puts an open descriptor into a slot of the direct table; the caller still closes its own.
     func installDirect(_ fd: CInt, slot: UInt32) -> Int32 {
-        var fd = fd
-        return unsafe io_uring_register_files_update(ring, slot, &fd, 1)
+        unsafe Kernel.updateFile(ring, slot: slot, fd: fd)
     }
 
     /// The kernel signals `eventFD` whenever this ring's thread should enter it.
     func registerEventFD(_ eventFD: CInt) throws(SystemError) {
-        let result = unsafe io_uring_register_eventfd(ring, eventFD)
+        let result = unsafe Kernel.registerEventFD(ring, eventFD)
         if result < 0 { throw SystemError(Errno(-result), call: "io_uring_register(EVENTFD)") }
     }
 
@@ -234,7 +230,7 @@ import Glibc
         var registration = io_uring_buf_reg()
         registration.ring_addr = UInt64(UInt(bitPattern: memory))
         registration.ring_entries = count
-        let result = unsafe io_uring_register_buf_ring(ring, &registration, 0)
+        let result = unsafe Kernel.registerBufferRing(ring, &registration)
         if result < 0 {
             unsafe unmapMemory(memory, byteCount: byteCount)
             throw SystemError(Errno(-result), call: "io_uring_register(PBUF_RING)")
@@ -295,9 +291,7 @@ import Glibc
 
     /// Whether the running kernel knows an operation (IORING_REGISTER_PROBE, Linux 5.6).
     func supports(_ operation: UInt8) -> Bool {
-        guard let probe = unsafe io_uring_get_probe_ring(ring) else { return false }
-        defer { unsafe io_uring_free_probe(probe) }
-        return unsafe io_uring_opcode_supported(probe, CInt(operation)) != 0
+        unsafe Kernel.supports(ring, operation)
     }
 
     private static func setupError(_ errno: Errno) -> SystemError {

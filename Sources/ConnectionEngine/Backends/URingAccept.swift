@@ -72,7 +72,7 @@ extension URingBackend {
                 hasIdleAcceptor = true
                 hasPausedAcceptor = true
                 // A listener without a client has lost nothing by it.
-                if hasClient(acceptors[index].listener) { counters.acceptFailed(code, at: .ring) }
+                if Kernel.hasClient(acceptors[index].listener) { counters.acceptFailed(code, at: .ring) }
                 return
             case .none: return
             }
@@ -195,7 +195,7 @@ extension URingBackend {
             id = taken
         } else {
             // More came than the worker may hold, before the cancel took effect.
-            closeDescriptor(result)
+            Kernel.close(result)
             counters.acceptTableFull += 1
             return
         }

@@ -97,7 +97,7 @@ import Glibc
         for index in 0..<ringCount { unsafe (rings + index).deinitialize(count: 1) }
         if !layout.isDirect {
             unsafe table.forEachOpen { _, slot in
-                if unsafe slot.pointee.fd >= 0 { closeDescriptor(unsafe slot.pointee.fd) }
+                if unsafe slot.pointee.fd >= 0 { Kernel.close(unsafe slot.pointee.fd) }
             }
         }
         unsafe rings.deallocate()
@@ -233,7 +233,7 @@ import Glibc
                 if attempts > 10_000 {
                     throw SystemError(Errno(-result), call: "io_uring_enter")
                 }
-                sched_yield()
+                Kernel.yield()
             case EBADR:
                 counters.completionsDropped += UInt64(rings[index].dropped)
                 return
@@ -342,8 +342,3 @@ private let batchWaitMicroseconds: UInt32 = 50
 
 /// Nanoseconds between two looks for busy connections that have become idle.
 let hotSweepInterval: Int64 = 300_000_000
-
-func closeDescriptor(_ fd: CInt) {
-    // close(2) must not be repeated, whatever it answers (Linux closes even on EINTR).
-    _ = Glibc.close(fd)
-}

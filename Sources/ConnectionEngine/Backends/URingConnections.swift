@@ -67,7 +67,7 @@ extension URingBackend {
             if layout.isDirect {
                 let result = rings[ring].installDirect(
                     fd, slot: layout.directSlot(of: id.index))
-                closeDescriptor(fd)
+                Kernel.close(fd)
                 if result < 0 { return -result }
             } else {
                 unsafe slot.pointee.fd = fd
