@@ -171,8 +171,9 @@ import Glibc
         }
         // The task work flag is no reason to go on: the kernel raises it after it queued the work,
         // so it may stand over an empty list when this thread ran the work in between. What is
-        // queued from here on signals the eventfd.
-        return rings[index].ready > 0
+        // queued from here on signals the eventfd. But SQEs that the kernel did not take are a reason
+        // not to sleep: nothing else would submit them.
+        return rings[index].ready > 0 || rings[index].pending > 0
     }
 
     /// Sleeps in ring 0 until it completes something, is signalled, or `deadline` comes.
