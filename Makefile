@@ -14,7 +14,7 @@ SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
 
 MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
-.PHONY: bench walls setup-tests test test-release build setup man completions lint format floor \
+.PHONY: simulate mutations bench walls setup-tests test test-release build setup man completions lint format floor \
     example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
     bench-tests clean
 
@@ -42,6 +42,21 @@ test-release: setup-tests
 
 build: setup
 	$(SWIFT) build -c release --product uring-bench
+
+# The engine over a simulated kernel: SEEDS seeds from FIRST, on both processors.
+SEEDS ?= 500000
+FIRST ?= 1
+simulate: setup
+	$(SWIFT) build --build-tests
+	@half=$$(( $(SEEDS) / 2 )); \
+	SEED=$(FIRST) SEEDS=$$half $(SWIFT) test --skip-build --filter SimulationTests.Seeds & \
+	SEED=$$(( $(FIRST) + half )) SEEDS=$$(( $(SEEDS) - half )) \
+	    $(SWIFT) test --skip-build --filter SimulationTests.Seeds; second=$$?; \
+	wait $$!; first=$$?; test $$first = 0 && test $$second = 0
+
+# Bugs of nine classes, planted in a copy of the engine: the simulation must find each.
+mutations: setup
+	python3 Tests/Mutations/mutations.py
 
 # Installs liburing-dev where it is missing; with sudo when that is needed and there.
 setup:

@@ -65,6 +65,20 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+        // The engine's own sources (a symbolic link), over a simulated kernel instead of Linux.
+        // Optimized, because thousands of seeds shall run in any build.
+        .target(
+            name: "Simulation",
+            dependencies: ["CLiburing", "CLinux"],
+            path: "Tests/Simulation",
+            exclude: ["Engine/Kernel"],
+            swiftSettings: common + [.unsafeFlags(["-O"])]
+        ),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["Simulation"],
+            swiftSettings: common
+        ),
         .testTarget(
             name: "ConnectionEngineTests",
             dependencies: ["ConnectionEngine"],

@@ -184,7 +184,7 @@ public final class Engine: Sendable {
     }
 
     /// Takes a worker's memory and its wake signal.
-    private static func prepare(
+    static func prepare(
         _ configuration: Configuration, listeners: [CInt], descriptorLimit: UInt64
     ) throws(SystemError) -> WorkerSetup {
         let limits = configuration.limits

@@ -72,7 +72,9 @@ extension URingBackend {
                 hasIdleAcceptor = true
                 hasPausedAcceptor = true
                 // A listener without a client has lost nothing by it.
-                if Kernel.hasClient(acceptors[index].listener) { counters.acceptFailed(code, at: .ring) }
+                if Kernel.hasClient(acceptors[index].listener) {
+                    counters.acceptFailed(code, at: .ring)
+                }
                 return
             case .none: return
             }

@@ -1,0 +1,264 @@
+// One simulation: two processes and their kernel, from a seed to the verdict.
+
+import CLiburing
+import Glibc
+
+struct SimulationOutcome {
+    var seed: UInt64
+    var violations: [String]
+    var turns = 0
+    var virtualSeconds = 0.0
+    /// Equal for two runs of one seed.
+    var trace: UInt64 = 0
+    var faults = Faults.none
+    /// A backend could not be made, as the n-th fault wanted.
+    var wasUnfit = false
+    var connections = 0
+}
+
+enum Simulation {
+    private static let port: UInt16 = 7_000
+
+    static func run(seed: UInt64) -> SimulationOutcome {
+        run(SimulationSettings(seed: seed))
+    }
+
+    static func run(_ settings: SimulationSettings) -> SimulationOutcome {
+        let kernel = SimulatedKernel(
+            seed: settings.seed, processes: 2, faults: settings.faults,
+            chance: SimulatedChance(seed: settings.seed &+ 99))
+        kernel.delayMax = settings.delayMax
+        kernel.window = settings.window
+        SimulatedKernel.current = kernel
+        defer {
+            kernel.dismantle()
+            SimulatedKernel.current = nil
+        }
+        var run = SimulatedRun(settings, kernel)
+        return run.run()
+    }
+}
+
+private struct SimulatedRun {
+    let settings: SimulationSettings
+    let kernel: SimulatedKernel
+    let ledger = Ledger()
+    var workers: [AnyWorker] = []
+    var turns = 0
+    var isDraining = false
+    /// Owners of each buffer, counted anew each turn.
+    private var owned = [UInt8](repeating: 0, count: 128)
+
+    init(_ settings: SimulationSettings, _ kernel: SimulatedKernel) {
+        self.settings = settings
+        self.kernel = kernel
+    }
+
+    mutating func run() -> SimulationOutcome {
+        var outcome = SimulationOutcome(seed: settings.seed, violations: [])
+        do throws(SystemError) {
+            for process in 0..<2 { workers.append(try makeWorker(process)) }
+            for worker in workers {
+                kernel.process = worker.process
+                try worker.start()
+            }
+            try circle()
+            ledger.checkEnds(disturbed: kernel.disturbedNumbers(from: clientAddress))
+            checkEmpty()
+        } catch {
+            if kernel.faults.nthFired, turns == 0 {
+                outcome.wasUnfit = true
+            } else {
+                ledger.violation("a backend became unusable: \(error)")
+            }
+        }
+        for worker in workers {
+            kernel.process = worker.process
+            worker.end()
+        }
+        workers = []
+        for process in 0..<2 { checkDescriptors(process) }
+        outcome.violations = kernel.violations + ledger.violations
+        outcome.turns = turns
+        outcome.virtualSeconds = Double(kernel.clock) / 1e9
+        outcome.trace = ledger.trace
+        outcome.faults = kernel.faults
+        outcome.connections = ledger.facts.count
+        return outcome
+    }
+
+    // MARK: Making
+
+    private func makeWorker(_ process: Int) throws(SystemError) -> AnyWorker {
+        let isClient = process == 0
+        kernel.process = process
+        kernel.processes[process].limit = settings.descriptors
+        var configuration = Configuration(
+            backend: isClient ? settings.clientBackend : settings.serverBackend)
+        configuration.limits = isClient ? settings.clientLimits : settings.serverLimits
+        configuration.limits.backlog = settings.backlog
+        configuration.idleMode = settings.idleMode
+        configuration.maskedFeatures = settings.maskedFeatures
+        configuration.reusesSourcePorts = settings.reusesSourcePorts
+        let address = SocketAddress.loopback(port: 7_000)
+        if !isClient { configuration.listen = [address] }
+        let setup = try Engine.prepare(
+            configuration,
+            listeners: isClient
+                ? [] : [kernel.listen(process, on: address, backlog: Int(settings.backlog))],
+            descriptorLimit: settings.directLimit)
+        let (settings, ledger) = (self.settings, self.ledger)
+        let makePeer = { SimulatedPeer(isClient: isClient, settings, ledger, address) }
+        if configuration.backend == .uring {
+            return SimulatedWorker<URingBackend>(process: process, setup: setup, makePeer: makePeer)
+        }
+        return SimulatedWorker<EpollBackend>(process: process, setup: setup, makePeer: makePeer)
+    }
+
+    // MARK: Turning
+
+    /// Turns the workers until everything has drained.
+    private mutating func circle() throws(SystemError) {
+        while true {
+            if turns >= settings.faultTurns || workers[0].state.isDone, !isDraining {
+                beginDraining()
+            }
+            if isDrained { return }
+            if turns > settings.faultTurns + 60_000 {
+                return ledger.violation("not drained after \(turns) turns: \(situation)")
+            }
+            kernel.deliverDue()
+            let runnable = workers.indices.filter { kernel.wakeTime(of: $0) <= kernel.clock }
+            if runnable.isEmpty {
+                let next = min(
+                    kernel.wakeTime(of: 0), kernel.wakeTime(of: 1), kernel.arrivals.nextTime ?? .max
+                )
+                if next == .max {
+                    if isDrained { return }
+                    return ledger.violation("stuck: \(situation)")
+                }
+                kernel.clock = max(kernel.clock, next)
+                continue
+            }
+            try turn(workers[kernel.chance.pick(runnable)])
+            if !kernel.violations.isEmpty || !ledger.violations.isEmpty { return }
+        }
+    }
+
+    private mutating func turn(_ worker: AnyWorker) throws(SystemError) {
+        turns += 1
+        kernel.process = worker.process
+        kernel.sleeps[worker.process] = nil
+        try worker.turn()
+        // A turn that Linux would still be sleeping in has given the handler a call of its own.
+        if worker.hasOperations {
+            kernel.sleeps[worker.process] = nil
+        } else if let due = worker.nextDue {
+            kernel.sleeps[worker.process]?.deadline.lower(to: due.nanoseconds)
+        }
+        checkBuffers(worker)
+        checkCounters(worker)
+    }
+
+    private mutating func beginDraining() {
+        isDraining = true
+        kernel.faults.areOn = false
+        for worker in workers { worker.drain() }
+    }
+
+    private var isDrained: Bool {
+        isDraining && kernel.isQuiet && workers.allSatisfy { $0.state.isDone && !$0.hasOperations }
+    }
+
+    private var situation: String {
+        workers.map { worker in
+            let state = worker.state
+            return "process \(worker.process) has \(state.liveCount) connections,"
+                + " \(state.openCount) slots"
+        }.joined(separator: "; ")
+            + "; backlog \(kernel.listeners.map(\.backlog.count))"
+    }
+
+    // MARK: Invariants
+
+    /// Every buffer has exactly one owner.
+    private mutating func checkBuffers(_ worker: AnyWorker) {
+        let count = Int(worker.setup.pool.count)
+        for index in 0..<count { owned[index] = 0 }
+        worker.forEachOwner { index, _ in owned[Int(index)] += 1 }
+        guard let wrong = (0..<count).first(where: { owned[$0] != 1 }) else { return }
+        var owners: [String] = []
+        worker.forEachOwner { index, owner in
+            if index == wrong { owners.append("\(owner)") }
+        }
+        ledger.violation(
+            "buffer \(wrong) of process \(worker.process) belongs to"
+                + " \(owners.isEmpty ? "nobody" : owners.joined(separator: " and to "))")
+    }
+
+    /// What was opened and not closed is what is held.
+    private func checkCounters(_ worker: AnyWorker) {
+        let state = worker.state
+        let counters = state.counters
+        if counters.completionsDropped > 0 { ledger.violation("completions were dropped") }
+        if counters.acceptTableFull > 0 { ledger.violation("a client was lost to a full table") }
+        if state.liveCount < state.openCount {
+            ledger.violation(
+                "process \(worker.process): \(state.openCount) slots are taken for"
+                    + " \(state.liveCount) connections")
+        }
+    }
+
+    /// At the end nothing is left in any table.
+    private func checkEmpty() {
+        if !kernel.violations.isEmpty || !ledger.violations.isEmpty { return }
+        for worker in workers where worker.state.openCount != 0 {
+            ledger.violation("process \(worker.process) ends with \(worker.state.openCount) slots")
+        }
+        for ring in kernel.rings {
+            if ring.slots.contains(where: { $0 != nil }) {
+                ledger.violation("a direct slot is left")
+            }
+            for request in ring.requests where request.kind != .accept && request.kind != .wakeRead
+            {
+                ledger.violation("a request is left: \(request.kind)")
+            }
+        }
+        let client = workers[0].state.counters
+        let server = workers[1].state.counters
+        if server.accepted > client.connected + UInt64(ledger.facts.count) {
+            ledger.violation("more accepted than were opened")
+        }
+        if server.closed != server.accepted {
+            ledger.violation("\(server.accepted) accepted, \(server.closed) closed")
+        }
+        if client.closed != UInt64(ledger.facts.count) {
+            ledger.violation("\(ledger.facts.count) opened, \(client.closed) closed")
+        }
+    }
+
+    /// Backends close what they opened; the listener is ours, the wake-up goes with the set-up.
+    private func checkDescriptors(_ process: Int) {
+        if !ledger.violations.isEmpty || !kernel.violations.isEmpty { return }
+        let left = kernel.processes[process].files.compactMap { $0 }.filter {
+            !($0 is SimulatedEventFD) && ($0 as? SimulatedSocket)?.state != .listening
+        }
+        if !left.isEmpty {
+            ledger.violation("process \(process) leaves \(left.count) descriptors open")
+        }
+    }
+}
+
+extension UInt64 {
+    fileprivate mutating func lower(to other: UInt64) { self = Swift.min(self, other) }
+}
+
+extension SimulationSettings: CustomStringConvertible {
+    /// One line for whoever replays a seed.
+    var description: String {
+        "client \(clientBackend), server \(serverBackend), idle \(idleMode),"
+            + " without \(maskedFeatures.names), \(connections) connections, \(atOnce) at once,"
+            + " delay \(delayMax), window \(window), client buffers \(clientLimits.buffers),"
+            + " server buffers \(serverLimits.buffers)"
+    }
+}
