@@ -49,9 +49,9 @@ FIRST ?= 1
 simulate: setup
 	$(SWIFT) build --build-tests
 	@half=$$(( $(SEEDS) / 2 )); \
-	SEED=$(FIRST) SEEDS=$$half $(SWIFT) test --skip-build --filter SimulationTests.Seeds & \
+	SEED=$(FIRST) SEEDS=$$half $(SWIFT) test --skip-build --ignore-lock --filter SimulationTests.Seeds & \
 	SEED=$$(( $(FIRST) + half )) SEEDS=$$(( $(SEEDS) - half )) \
-	    $(SWIFT) test --skip-build --filter SimulationTests.Seeds; second=$$?; \
+	    $(SWIFT) test --skip-build --ignore-lock --filter SimulationTests.Seeds; second=$$?; \
 	wait $$!; first=$$?; test $$first = 0 && test $$second = 0
 
 # Bugs of nine classes, planted in a copy of the engine: the simulation must find each.

@@ -60,6 +60,10 @@ extension SimulationTests {
                 settings.faults = .none
                 settings.descriptors = 512
                 settings.faultTurns = 20_000
+                settings.mustFinish = true
+                // With few, clients that are not accepted could keep what the others wait for.
+                settings.clientLimits.buffers = 64
+                settings.serverLimits.buffers = 64
                 let outcome = Simulation.run(settings)
                 #expect(outcome.violations == [], "\(Replay.line(seed))")
                 #expect(outcome.connections == settings.connections)

@@ -139,11 +139,11 @@ extension SimulatedKernel {
             wake(socket, PollMask.output)
         case .refused:
             guard socket.state == .connecting else { return }
-            break_(socket, ECONNREFUSED)
+            breakOff(socket, ECONNREFUSED)
         case .timeOut:
             guard socket.state == .connecting || socket.state == .established else { return }
             socket.disturb()
-            break_(socket, ETIMEDOUT)
+            breakOff(socket, ETIMEDOUT)
         case .data(let bytes):
             socket.peer?.underway -= bytes.count
             if socket.isSilent { return }
@@ -163,7 +163,7 @@ extension SimulatedKernel {
         case .reset:
             if socket.isSilent || socket.isOrphan { return }
             guard socket.state == .established || socket.state == .connecting else { return }
-            break_(socket, socket.state == .connecting ? ECONNREFUSED : ECONNRESET)
+            breakOff(socket, socket.state == .connecting ? ECONNREFUSED : ECONNRESET)
         case .room:
             wake(socket, socket.readiness)
         }
@@ -172,7 +172,7 @@ extension SimulatedKernel {
     private func requestArrived(_ client: SimulatedSocket) {
         guard client.state == .connecting, !client.isOrphan else { return }
         guard let listener = listeners.first(where: { $0.local.port == client.remote.port }) else {
-            return break_(client, ECONNREFUSED)
+            return breakOff(client, ECONNREFUSED)
         }
         if listener.backlog.count >= listener.backlogMax {
             // Dropped; TCP tries again in a second.
@@ -191,7 +191,7 @@ extension SimulatedKernel {
     }
 
     /// The connection is over on this side.
-    func break_(_ socket: SimulatedSocket, _ code: CInt) {
+    func breakOff(_ socket: SimulatedSocket, _ code: CInt) {
         socket.state = .broken
         socket.error = code
         forget(socket)
@@ -208,7 +208,7 @@ extension SimulatedKernel {
             peer.isDisturbed = true
             arrivals.push(.reset, to: peer, at: clock)
         }
-        break_(socket, ECONNRESET)
+        breakOff(socket, ECONNRESET)
     }
 
     /// The machine behind `socket`'s peer vanishes; minutes later TCP gives up here.
@@ -237,8 +237,8 @@ extension SimulatedKernel {
             transmit(.reset, from: socket)
             socket.arrived = []
             socket.head = 0
-            break_(socket, ECONNRESET)
-        case .connecting: break_(socket, ECONNABORTED)
+            breakOff(socket, ECONNRESET)
+        case .connecting: breakOff(socket, ECONNABORTED)
         case .fresh, .broken, .listening: break
         }
         return 0

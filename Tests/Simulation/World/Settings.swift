@@ -26,6 +26,8 @@ struct SimulationSettings {
     var directLimit: UInt64 = 512
     /// Turns with faults; then they end, and everything has to drain.
     var faultTurns = 1_500
+    /// The client's plan must be done by then.
+    var mustFinish = false
     var faults = Faults.none
     /// The server sends back what it receives; else it only reads.
     var echoes = true

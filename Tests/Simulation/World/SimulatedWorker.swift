@@ -30,6 +30,8 @@ class AnyWorker {
     func start() throws(SystemError) {}
     func turn() throws(SystemError) {}
     func drain() {}
+    /// Its connections and requests, for whoever replays a failure.
+    var situation: String { "" }
     /// The handler has asked for something since the last `submit`.
     var hasOperations: Bool { false }
     var nextDue: MonotonicTime? { nil }
@@ -93,6 +95,27 @@ final class SimulatedWorker<B: SimulatedBackend & ~Copyable>: AnyWorker {
         State(
             liveCount: worker.pointee.handler.liveCount, openCount: Int(setup.table.openCount),
             isDone: worker.pointee.handler.isDone, counters: worker.pointee.backend.counters)
+    }
+
+    override var situation: String {
+        var text = "process \(process): \(setup.pool.freeCount) buffers free"
+        for link in worker.pointee.handler.links where link.phase != .none {
+            text +=
+                "; link \(link.id.index) \(link.phase), sent \(link.sent), received"
+                + " \(link.received), unanswered \(link.unanswered), armed \(link.isArmed)"
+        }
+        setup.table.forEachOpen { id, slot in
+            text +=
+                "; slot \(id.index) \(slot.pointee.state), flags \(slot.pointee.flags.rawValue),"
+                + " in flight \(slot.pointee.inFlight)"
+        }
+        for ring in SimulatedKernel.current.rings where ring.process == process {
+            let requests = ring.requests.map {
+                "\($0.kind) \($0.state) \(UserData(rawValue: $0.userData).id.index)"
+            }
+            text += "; ring: \(requests.joined(separator: ", "))"
+        }
+        return text
     }
 
     override func end() {

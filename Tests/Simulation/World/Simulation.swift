@@ -120,7 +120,9 @@ private struct SimulatedRun {
     /// Turns the workers until everything has drained.
     private mutating func circle() throws(SystemError) {
         while true {
-            if turns >= settings.faultTurns || workers[0].state.isDone, !isDraining {
+            if !isDraining, workers[0].state.isDone { beginDraining() }
+            if !isDraining, turns >= settings.faultTurns {
+                if settings.mustFinish { return ledger.violation("not finished: \(situation)") }
                 beginDraining()
             }
             if isDrained { return }
@@ -171,12 +173,8 @@ private struct SimulatedRun {
     }
 
     private var situation: String {
-        workers.map { worker in
-            let state = worker.state
-            return "process \(worker.process) has \(state.liveCount) connections,"
-                + " \(state.openCount) slots"
-        }.joined(separator: "; ")
-            + "; backlog \(kernel.listeners.map(\.backlog.count))"
+        workers.map(\.situation).joined(separator: " | ")
+            + " | backlog \(kernel.listeners.map(\.backlog.count))"
     }
 
     // MARK: Invariants
