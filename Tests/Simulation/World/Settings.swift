@@ -66,11 +66,11 @@ struct SimulationSettings {
         limits.connections = UInt32(chance.pick([2, 7, 12, 40]))
         limits.buffers = UInt32(chance.pick([2, 3, 8, 16, 64]))
         limits.bufferByteCount = UInt32(chance.pick([16, 64, 256]))
-        limits.submissionEntries = UInt32(chance.pick([4, 8, 64]))
+        limits.submissionEntries = UInt32(chance.pick([4, 4, 8, 64]))
         limits.completionEntries =
             limits.submissionEntries * UInt32(chance.pick([2, 2, 8]))
         limits.completionsPerTurn = UInt32(chance.pick([2, 3, 16, 64]))
-        limits.ringSlots = UInt32(chance.pick([16, 20, 64]))
+        limits.ringSlots = UInt32(chance.pick([16, 16, 20, 64]))
         limits.ringBuffers = UInt32(chance.pick([2, 4, 16]))
         limits.hotConnections = UInt32(chance.pick([1, 4, 64]))
         return limits
