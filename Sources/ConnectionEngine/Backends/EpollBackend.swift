@@ -91,6 +91,7 @@ private let eventsPerTurn = 16
             case .connect(let id, let source, let destination):
                 startConnect(id, from: source, to: destination)
             case .arm(let id, let once): arm(id, once: once)
+            case .disarm(let id): disarm(id)
             case .send(let id, let buffer, let byteCount):
                 enqueueSend(id, buffer, byteCount: byteCount)
             case .close(let id): closeRequested(id, abort: false)
@@ -320,6 +321,12 @@ private let eventsPerTurn = 16
         } else if unsafe slot.pointee.flags.contains(.readable) {
             makeReady(id)
         }
+    }
+
+    /// What is readable is remembered, and no event is lost by not reading.
+    private mutating func disarm(_ id: ConnectionID) {
+        guard let slot = unsafe liveSlot(id) else { return }
+        unsafe slot.pointee.flags.subtract([.armed, .once])
     }
 
     /// Registers or changes what epoll reports; the connection ends when the kernel refuses.
