@@ -18,6 +18,8 @@
 /// 7. `.received` comes only to an armed connection; `once` brings one and disarms. After a
 ///    `disarm` comes only what was received before it.
 /// 8. Lack of buffers or of queue space delays, but loses nothing.
+/// 9. A peer that ends its stream still gets the answers to all it sent: the end takes effect a turn
+///    after the last bytes before it, and what was queued until then is sent.
 ///
 /// The thread backend keeps the same promises without this protocol: its circle runs once per
 /// connection (see `ThreadBackend.swift`).

@@ -237,7 +237,14 @@ private let eventsPerTurn = 16
         }
         pool.putBack(buffer)
         switch result {
-        case 0: unsafe terminate(id, slot, code: -1, keepsSends: true)
+        case 0:
+            // Bytes of the same turn have not been answered yet: what is queued after the end of the
+            // connection would be dropped.
+            if unsafe !slot.pointee.flags.contains(.endRead) {
+                unsafe slot.pointee.flags.insert(.endRead)
+                return makeReady(id)
+            }
+            unsafe terminate(id, slot, code: -1, keepsSends: true)
         case Int(-EAGAIN), Int(-EINTR):
             unsafe slot.pointee.flags.remove(.readable)
             return
