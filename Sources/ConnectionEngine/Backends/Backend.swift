@@ -5,8 +5,8 @@
 /// What a handler may rely on, on every backend (each number is a contract test):
 ///
 /// 1. Every operation is answered with the same ``ConnectionID``: `connect` by `.connected` or
-///    `.closed`, `arm` by `.received` or `.closed` (until `disarm`, which has no answer), `send` by `.sent` or `.closed`, `close` and
-///    `abort` by `.closed`.
+///    `.closed`, `arm` by `.received` or `.closed` (until `disarm`, which has no answer), `send` by
+///    `.sent` or `.closed`, `close` and `abort` by `.closed`.
 /// 2. Nothing is reported for a connection after its `.closed`, and `.closed` comes exactly once.
 /// 3. A buffer given out by `.received` is owed back exactly once, by `send` or `release`; a buffer
 ///    that was sent returns to the pool by itself.

@@ -248,8 +248,8 @@ extension URingBackend {
             counters.rearms += 1
             unsafe try awaitBytes(id, slot)
         case 0 where unsafe slot.pointee.lastActive == max(coarseTime, 1):
-            // Bytes came in this turn and have not been answered yet: what is queued after the end of
-            // the connection would be dropped. The end is read again, in the next turn.
+            // Bytes came in this turn and have not been answered yet: what is queued after the end
+            // of the connection would be dropped. The end is read again, in the next turn.
             unsafe try receive(id, slot, pollFirst: false)
         default:
             unsafe try receiveEnded(completion.result, id, slot)

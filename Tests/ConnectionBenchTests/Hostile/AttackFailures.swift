@@ -3,8 +3,8 @@
 @testable import ConnectionBench
 
 extension AttackVerdict {
-    /// - Parameter isTimed: latencies and the kernel's memory are judged too; else only what does not
-    ///   depend on how busy the machine is with others.
+    /// - Parameter isTimed: latencies and the kernel's memory are judged too; else only what does
+    ///   not depend on how busy the machine is with others.
     mutating func findFailures(isTimed: Bool) {
         func fail(_ isWrong: Bool, _ text: String) {
             if isWrong { failures.append(text) }

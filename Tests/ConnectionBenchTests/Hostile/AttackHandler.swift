@@ -163,7 +163,7 @@ struct AttackHandler: Handler {
         }
         // No more at a time than the server's accept queue holds with ease.
         for _ in 0..<max(0, min(wanted, 256)) {
-            // An address for each thousand: the kernel finds a port at once, whatever is in TIME_WAIT.
+            // An address for each thousand: a port is found at once, whatever is in TIME_WAIT.
             let source = SocketAddress(ipv4: 0x7f42_0000 + begun / 1_000 % 60_000 + 1, port: 0)
             guard let id = operations.connect(from: source, to: destination) else { return }
             peers[id.index] = Peer(id: id, number: begun)

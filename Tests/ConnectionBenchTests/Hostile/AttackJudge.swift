@@ -76,6 +76,7 @@ extension HostileRun {
             counters: after.counters.changes(since: before.counters))
         verdict.findFailures(isTimed: figures.isFull)
         verdicts.append(verdict)
+        try hasJudged(self)
     }
 
     /// A further honest client, with one message.
@@ -89,8 +90,8 @@ extension HostileRun {
         }
     }
 
-    /// - Returns: seconds until only the honest connections are left, in the server's count and in the
-    ///   kernel's; `nil`: that did not come in 120.
+    /// - Returns: seconds until only the honest connections are left, in the server's count and in
+    ///   the kernel's; `nil`: that did not come in 120.
     private func recover(_ before: HostileServer.Reading) throws -> Double? {
         let start = MonotonicTime.now
         while true {
@@ -108,8 +109,8 @@ extension HostileRun {
     }
 
     /// The server's connections as the kernel has them: direct descriptors of io_uring show nowhere
-    /// else. Without those in TIME_WAIT, and handshakes that nobody has completed, which belong to no
-    /// process and are forgotten after a minute.
+    /// else. Without those in TIME_WAIT, and handshakes that nobody has completed, which belong to
+    /// no process and are forgotten after a minute.
     private func kernelSockets() throws -> Int {
         let text = try namespace.inside { () throws(FileError) in
             try TextFile.read("/proc/thread-self/net/tcp")
@@ -122,7 +123,7 @@ extension HostileRun {
         }
     }
 
-    /// The least of what is seen within some seconds: RCU and the caches of processors give back late.
+    /// The least of what is seen within some seconds: RCU and the processors' caches give back late.
     private func slabGrowth(since before: KernelMemory) throws -> Int {
         var least = Int.max
         for _ in 0..<(figures.isFull ? 50 : 1) {

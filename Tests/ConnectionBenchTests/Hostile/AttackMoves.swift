@@ -124,7 +124,10 @@ extension AttackHandler {
 
     /// A byte on each connection in turn, each in its time.
     mutating func drip(_ now: MonotonicTime, _ operations: inout OperationQueue) {
-        let allowed = allowance(Double(plan.count) / plan.byteEverySeconds, now)
+        let perSecond = Double(plan.count) / plan.byteEverySeconds
+        let allowed = allowance(perSecond, now)
+        // What could not be sent in time is not caught up with: slow is what this attack is.
+        spent = max(spent, allowed - perSecond / 10)
         for _ in 0..<round.count where spent < allowed {
             spent += 1
             guard let peer = nextInRound() else { return }

@@ -63,7 +63,8 @@ struct AttackVerdict: Codable, Sendable {
         func mebibytes(_ bytes: Int) -> String { Decimal1.text(Double(bytes) / 1_048_576) }
         return "| \(attack) | \(backend.rawValue) | \(Count.format(done))"
             + " | \(Count.format(Int(perSecond)))/s of \(Count.format(Int(perSecondMax)))"
-            + " | \(Count.format(peak.openConnections)) | \(Count.format(after.evicted - before.evicted))"
+            + " | \(Count.format(peak.openConnections))"
+            + " | \(Count.format(after.evicted - before.evicted))"
             + " | \(mebibytes(before.residentBytes)) → \(mebibytes(peak.residentBytes))"
             + " → \(mebibytes(after.residentBytes))"
             + " | \(mebibytes(slabGrowthBytes)) | \(Decimal1.text(recoverySeconds)) s"

@@ -41,6 +41,8 @@ final class HostileRun {
     let honest = HonestRecord()
     private let honestEngine: Engine
     var verdicts: [AttackVerdict] = []
+    /// Called after each verdict, so that a run that is cut off leaves what it has.
+    var hasJudged: (HostileRun) throws -> Void = { _ in }
 
     init(_ backend: BackendKind, _ figures: HostileFigures) throws {
         self.backend = backend

@@ -27,6 +27,11 @@ extension ToolTests {
             var verdicts: [AttackVerdict] = []
             for backend in Self.backends {
                 let run = try HostileRun(backend, Self.figures)
+                let earlier = verdicts
+                run.hasJudged = { run in
+                    guard let path = Self.reportPath else { return }
+                    try HostileReport.write(earlier + run.verdicts, to: path)
+                }
                 do {
                     try Self.allAttacks(run)
                 } catch {
@@ -34,7 +39,6 @@ extension ToolTests {
                         "\(backend.rawValue), after \(run.verdicts.count) attacks: \(error)")
                 }
                 verdicts += run.verdicts
-                if let path = Self.reportPath { try HostileReport.write(verdicts, to: path) }
                 try run.end()
                 for verdict in run.verdicts {
                     for failure in verdict.failures {

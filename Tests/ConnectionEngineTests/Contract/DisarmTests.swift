@@ -5,7 +5,7 @@ import Testing
 
 extension Contract {
     @Suite("7: after disarm comes only what was received before") struct Disarm {
-        /// Bytes one by one, fast enough for io_uring's multishot receive; then nothing is on its way.
+        /// Bytes one by one, fast enough for io_uring's multishot receive; then nothing is under way.
         private func chat(
             _ engine: TestEngine, _ id: ConnectionID, _ peer: Peer, _ values: ClosedRange<UInt8>
         ) throws {
