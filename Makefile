@@ -14,7 +14,7 @@ SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
 
 MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
-.PHONY: simulate mutations bench walls setup-tests test test-release build setup man completions lint format floor \
+.PHONY: simulate mutations bench walls hostile setup-tests test test-release build setup man completions lint format floor \
     example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
     bench-tests clean
 
@@ -35,6 +35,14 @@ walls: setup-tests
 	WALL_TABLE=$(CURDIR)/out/walls.md $(SWIFT) test --no-parallel -c release \
 	    -Xswiftc -enable-testing --scratch-path .build-release-tests --filter InducedWalls
 	@cat out/walls.md
+
+# Peers that mean harm, in full, on each backend: out/hostile.json and the table of it. Needs root and
+# a quarter of an hour of a quiet machine. HOSTILE_RATE=2 doubles the attackers' rates.
+hostile: setup-tests
+	@mkdir -p out && rm -f out/hostile.json out/hostile.md
+	HOSTILE_REPORT=$(CURDIR)/out/hostile.json $(SWIFT) test --no-parallel -c release \
+	    -Xswiftc -enable-testing --scratch-path .build-release-tests --filter Hostile/attacks; \
+	    code=$$?; cat out/hostile.md; exit $$code
 
 test-release: setup-tests
 	$(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \

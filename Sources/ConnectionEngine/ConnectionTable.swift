@@ -73,6 +73,8 @@
         static let ended = Flags(rawValue: 8_192)
         /// A thread is sending its queue.
         static let sending = Flags(rawValue: 16_384)
+        /// The end of its stream was read, and takes effect in the next turn.
+        static let endRead = Flags(rawValue: 32_768)
     }
 
     private struct Header {

@@ -8,6 +8,8 @@ public enum Operation: Hashable, Sendable {
     case connect(ConnectionID, from: SocketAddress?, to: SocketAddress)
     /// Reports received bytes: until the connection closes, or (`once`) the next ones only.
     case arm(ConnectionID, once: Bool)
+    /// Reports no further bytes until the connection is armed again.
+    case disarm(ConnectionID)
     /// Sends the first `byteCount` bytes of `buffer`, after what was queued before.
     case send(ConnectionID, Buffer, byteCount: UInt32)
     /// Ends the connection in order (FIN) when its queued sends are done.
@@ -95,6 +97,14 @@ public enum Operation: Hashable, Sendable {
     @inlinable
     public mutating func armOnce(_ id: ConnectionID) {
         append(.arm(id, once: true))
+    }
+
+    /// Leaves further bytes in the kernel until the connection is armed again, so that its peer is
+    /// held back by TCP itself. What was received before still comes, and so may the peer's end;
+    /// else that is noticed only when the connection is armed or sent to.
+    @inlinable
+    public mutating func disarm(_ id: ConnectionID) {
+        append(.disarm(id))
     }
 
     /// Queues the first `byteCount` bytes of `buffer`; answered by `.sent` or `.closed`.

@@ -32,6 +32,8 @@ final class Scoreboard: @unchecked Sendable {
         case commandDone
         /// Connects on their way.
         case opening
+        /// Connections that the server has reset: they held others up, or were quiet for too long.
+        case evicted
     }
 
     /// What the parent lets the clients do, in a row of its own that only the parent writes.

@@ -28,17 +28,25 @@ final class ChildProcess {
     private var wasKilled = false
 
     /// Starts this program again as a child. It waits for its set-up.
-    init(name: String, rows: Range<Int>, scoreboard: Scoreboard) throws {
+    ///
+    /// - Parameter executable: another program with ``ChildMain``, for a test.
+    init(
+        name: String, rows: Range<Int>, scoreboard: Scoreboard,
+        executable: String = "/proc/self/exe"
+    ) throws {
         guard let (ours, theirs) = ControlChannel.pair() else {
             throw SystemError(Errno(errno), call: "socketpair")
         }
         self.name = name
         self.rows = rows
         self.channel = ours
-        pid = try ChildProcess.spawn(control: theirs.fd, scoreboard: scoreboard.fd)
+        pid = try ChildProcess.spawn(
+            executable, control: theirs.fd, scoreboard: scoreboard.fd)
     }
 
-    private static func spawn(control: CInt, scoreboard: CInt) throws(SystemError) -> pid_t {
+    private static func spawn(
+        _ executable: String, control: CInt, scoreboard: CInt
+    ) throws(SystemError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -64,7 +72,7 @@ final class ChildProcess {
         defer { for argument in arguments { free(argument) } }
         var pid = pid_t()
         let code = posix_spawn(
-            &pid, "/proc/self/exe", &actions, &attributes, &arguments, environ)
+            &pid, executable, &actions, &attributes, &arguments, environ)
         guard code == 0 else { throw SystemError(Errno(code), call: "posix_spawn") }
         return pid
     }

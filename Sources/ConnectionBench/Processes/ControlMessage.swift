@@ -18,6 +18,8 @@ struct EngineSetup: Codable, Sendable {
     var backlog: Int?
     /// Of a server.
     var serverShape: ServerShape
+    /// Of a server; `nil`: it keeps connections for ever, however quiet they are.
+    var quietLimits: QuietLimits?
     /// The first of this process's rows in the scoreboard, one per worker.
     var firstRow = 0
     var rowCount = 0

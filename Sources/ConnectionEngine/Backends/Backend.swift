@@ -5,8 +5,8 @@
 /// What a handler may rely on, on every backend (each number is a contract test):
 ///
 /// 1. Every operation is answered with the same ``ConnectionID``: `connect` by `.connected` or
-///    `.closed`, `arm` by `.received` or `.closed`, `send` by `.sent` or `.closed`, `close` and
-///    `abort` by `.closed`.
+///    `.closed`, `arm` by `.received` or `.closed` (until `disarm`, which has no answer), `send` by
+///    `.sent` or `.closed`, `close` and `abort` by `.closed`.
 /// 2. Nothing is reported for a connection after its `.closed`, and `.closed` comes exactly once.
 /// 3. A buffer given out by `.received` is owed back exactly once, by `send` or `release`; a buffer
 ///    that was sent returns to the pool by itself.
@@ -15,8 +15,11 @@
 /// 5. A connection that fails is a completion, never a throw.
 /// 6. Bytes arrive in the order in which they were sent, whole and once; sends of one connection
 ///    keep their order, and short sends are continued by the backend.
-/// 7. `.received` comes only to an armed connection; `once` brings one and disarms.
+/// 7. `.received` comes only to an armed connection; `once` brings one and disarms. After a
+///    `disarm` comes only what was received before it.
 /// 8. Lack of buffers or of queue space delays, but loses nothing.
+/// 9. A peer that ends its stream still gets the answers to all it sent: the end takes effect a turn
+///    after the last bytes before it, and what was queued until then is sent.
 ///
 /// The thread backend keeps the same promises without this protocol: its circle runs once per
 /// connection (see `ThreadBackend.swift`).

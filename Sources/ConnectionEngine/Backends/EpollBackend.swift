@@ -91,6 +91,7 @@ private let eventsPerTurn = 16
             case .connect(let id, let source, let destination):
                 startConnect(id, from: source, to: destination)
             case .arm(let id, let once): arm(id, once: once)
+            case .disarm(let id): disarm(id)
             case .send(let id, let buffer, let byteCount):
                 enqueueSend(id, buffer, byteCount: byteCount)
             case .close(let id): closeRequested(id, abort: false)
@@ -237,7 +238,14 @@ private let eventsPerTurn = 16
         }
         pool.putBack(buffer)
         switch result {
-        case 0: unsafe terminate(id, slot, code: -1, keepsSends: true)
+        case 0:
+            // Bytes of the same turn have not been answered yet: what is queued after the end of the
+            // connection would be dropped.
+            if unsafe !slot.pointee.flags.contains(.endRead) {
+                unsafe slot.pointee.flags.insert(.endRead)
+                return makeReady(id)
+            }
+            unsafe terminate(id, slot, code: -1, keepsSends: true)
         case Int(-EAGAIN), Int(-EINTR):
             unsafe slot.pointee.flags.remove(.readable)
             return
@@ -321,6 +329,12 @@ private let eventsPerTurn = 16
         } else if unsafe slot.pointee.flags.contains(.readable) {
             makeReady(id)
         }
+    }
+
+    /// What is readable is remembered, and no event is lost by not reading.
+    private mutating func disarm(_ id: ConnectionID) {
+        guard let slot = unsafe liveSlot(id) else { return }
+        unsafe slot.pointee.flags.subtract([.armed, .once])
     }
 
     /// Registers or changes what epoll reports; the connection ends when the kernel refuses.

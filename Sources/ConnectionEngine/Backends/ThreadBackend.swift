@@ -183,6 +183,7 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
             switch operations[position] {
             case .connect: leftover.connects.append(operations[position])
             case .arm(let id, let once): arm(id, once: once)
+            case .disarm(let id): disarm(id)
             case .send(let id, let buffer, let byteCount):
                 enqueueSend(id, buffer, byteCount: byteCount, &leftover)
             case .close(let id): closeRequested(id, abort: false)
@@ -201,6 +202,12 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         unsafe slot.pointee.flags.insert(once ? [.armed, .once] : .armed)
         // Only a thread that has bytes and may not deliver them waits for this.
         if unsafe slot.pointee.flags.contains(.readable) { unsafe wake(slot) }
+    }
+
+    /// Its thread may be in recv(2); it keeps what that brings until the connection is armed again.
+    private func disarm(_ id: ConnectionID) {
+        guard let slot = unsafe liveSlot(id) else { return }
+        unsafe slot.pointee.flags.subtract([.armed, .once])
     }
 
     private func closeRequested(_ id: ConnectionID, abort: Bool) {

@@ -113,6 +113,7 @@ import Glibc
             case .connect(let id, let source, let destination):
                 try startConnect(id, from: source, to: destination)
             case .arm(let id, let once): try arm(id, once: once)
+            case .disarm(let id): try disarm(id)
             case .send(let id, let buffer, let byteCount):
                 try enqueueSend(id, buffer, byteCount: byteCount)
             case .close(let id): try closeRequested(id, abort: false)

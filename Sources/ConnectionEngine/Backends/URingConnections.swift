@@ -125,7 +125,7 @@ extension URingBackend {
 
     /// The slot of an operation's connection; `nil` (and counted) when it is gone or ending.
     @inline(__always)
-    private mutating func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {
+    mutating func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {
         if let slot = unsafe table.slot(id), unsafe slot.pointee.state == .open {
             return unsafe slot
         }
@@ -197,10 +197,10 @@ extension URingBackend {
         unsafe slot.pointee.inFlight -= 1
         unsafe slot.pointee.flags.remove(.polling)
         if unsafe slot.pointee.state == .terminating { return unsafe try finish(id, slot) }
-        if result >= 0 {
-            unsafe try receive(id, slot, pollFirst: false)
-        } else {
+        if result < 0 {
             unsafe try terminate(id, slot, code: Int16(-result), keepsSends: false)
+        } else if unsafe slot.pointee.flags.contains(.armed) {
+            unsafe try receive(id, slot, pollFirst: false)
         }
     }
 
@@ -237,16 +237,20 @@ extension URingBackend {
         unsafe slot.pointee.flags.remove(.receiving)
         if unsafe slot.pointee.state == .terminating { return unsafe try finish(id, slot) }
         switch completion.result {
-        case -ENOBUFS:
+        case -ENOBUFS where unsafe slot.pointee.flags.contains(.armed):
             unsafe slot.pointee.flags.insert(.starved)
             starved.append(id)
             counters.bufferStarvations += 1
-        case -ECANCELED:
-            // Demoted: it waits by a poll again.
+        case -ECANCELED, -ENOBUFS:
+            // Demoted: it waits by a poll again. Or disarmed: it waits for being armed.
             unsafe try awaitBytes(id, slot)
         case 1...:
             counters.rearms += 1
             unsafe try awaitBytes(id, slot)
+        case 0 where unsafe slot.pointee.lastActive == max(coarseTime, 1):
+            // Bytes came in this turn and have not been answered yet: what is queued after the end
+            // of the connection would be dropped. The end is read again, in the next turn.
+            unsafe try receive(id, slot, pollFirst: false)
         default:
             unsafe try receiveEnded(completion.result, id, slot)
         }
@@ -260,6 +264,9 @@ extension URingBackend {
         case 0: unsafe try terminate(id, slot, code: -1, keepsSends: true)
         case -EAGAIN, -EINTR:
             counters.againCompletions += 1
+            unsafe try awaitBytes(id, slot)
+        case -ECANCELED:
+            // Disarmed, and perhaps armed again since.
             unsafe try awaitBytes(id, slot)
         default: unsafe try terminate(id, slot, code: Int16(-result), keepsSends: false)
         }

@@ -11,10 +11,11 @@ private let hotWindow: UInt32 = 250
 private let coldAfter: UInt32 = 1_000
 
 extension URingBackend {
-    /// Submits what lets the connection wait for its next bytes.
+    /// Submits what lets the connection wait for its next bytes, if the handler wants them.
     mutating func awaitBytes(
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>
     ) throws(SystemError) {
+        if unsafe !slot.pointee.flags.contains(.armed) { return }
         if unsafe slot.pointee.flags.contains(.once) {
             // A receive holds a buffer until the answer comes; so only while there are plenty.
             if pool.freeCount > pool.count / 2, setup.idleMode != .poll {
@@ -39,6 +40,17 @@ extension URingBackend {
         } else {
             unsafe try awaitBytes(id, slot)
         }
+    }
+
+    /// Asks a receive that is with the kernel to end; a poll may stay, for it brings no bytes.
+    mutating func disarm(_ id: ConnectionID) throws(SystemError) {
+        guard let slot = unsafe liveSlot(id) else { return }
+        unsafe slot.pointee.flags.subtract([.armed, .once])
+        guard unsafe slot.pointee.flags.contains(.receiving) else { return }
+        let isMultishot = unsafe slot.pointee.receiveBuffer == .none
+        let ring = layout.ring(of: id.index)
+        try reserve(1, in: ring)
+        rings[ring].prepareCancel(UserData(isMultishot ? .receiveMultishot : .receive, id), id)
     }
 
     @inline(__always)
@@ -211,7 +223,9 @@ extension URingBackend {
             if !takesFromGroup, budget == 0 { break }
             _ = starved.popFirst()
             unsafe slot.pointee.flags.remove(.starved)
-            if unsafe slot.pointee.state != .open { continue }
+            let isWanted =
+                unsafe slot.pointee.state == .open && slot.pointee.flags.contains(.armed)
+            if !isWanted { continue }
             if takesFromGroup {
                 unsafe try awaitBytes(id, slot)
             } else {
