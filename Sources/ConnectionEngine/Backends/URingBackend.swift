@@ -165,10 +165,12 @@ import Glibc
         let isNeeded =
             rings[index].pending > 0 || rings[index].hasTaskWork || rings[index].hasOverflow
         if !isNeeded { return false }
-        try enter(index, minComplete: 0, timeout: 0)
+        if try !enter(index, minComplete: 0, timeout: 0) { return true }
         if rings[index].ready == 0, rings[index].hasTaskWork {
             // Twenty pieces of work completed nothing, and the rest would signal nobody.
-            try enter(index, minComplete: setup.limits.completionEntries, timeout: 0)
+            if try !enter(index, minComplete: setup.limits.completionEntries, timeout: 0) {
+                return true
+            }
         }
         // The task work flag is no reason to go on: the kernel raises it after it queued the work,
         // so it may stand over an empty list when this thread ran the work in between. What is
@@ -198,9 +200,13 @@ import Glibc
     }
 
     /// One io_uring_enter, with every answer that is normal taken care of.
+    ///
+    /// - Returns: `false` when the kernel was interrupted or asked to be tried again: what the ring
+    ///   has queued, on either side, may still be there.
+    @discardableResult
     mutating func enter(
         _ index: Int, minComplete: UInt32, timeout: Int64?, submitsOnly: Bool = false
-    ) throws(SystemError) {
+    ) throws(SystemError) -> Bool {
         var attempts = 0
         // With a timeout of 0 this asks for more without waiting for it.
         let wanted = timeout == 0 ? max(minComplete, connectsQueued[index]) : minComplete
@@ -220,25 +226,25 @@ import Glibc
                 } else {
                     closesQueued[index] = false
                 }
-                return
+                return true
             }
             switch -result {
-            case ETIME: return
+            case ETIME: return true
             case EINTR:
                 counters.entryRetries += 1
-                return
+                return false
             case EAGAIN, EBUSY:
                 // No memory for requests, or completions that must be read first.
                 counters.entryRetries += 1
                 attempts += 1
-                if rings[index].ready > 0 || minComplete > 0 && attempts > 8 { return }
+                if rings[index].ready > 0 || minComplete > 0 && attempts > 8 { return false }
                 if attempts > 10_000 {
                     throw SystemError(Errno(-result), call: "io_uring_enter")
                 }
                 Kernel.yield()
             case EBADR:
                 counters.completionsDropped += UInt64(rings[index].dropped)
-                return
+                return true
             default:
                 throw SystemError(Errno(-result), call: "io_uring_enter")
             }
