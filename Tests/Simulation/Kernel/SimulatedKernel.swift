@@ -52,8 +52,11 @@ final class SimulatedKernel {
         self.sleeps = Array(repeating: nil, count: processes)
     }
 
-    /// Nothing is underway, and no client waits to be accepted.
-    var isQuiet: Bool { arrivals.isEmpty && listeners.allSatisfy { $0.backlog.isEmpty } }
+    /// Nothing is underway, no client waits to be accepted, and no completion to be read.
+    var isQuiet: Bool {
+        arrivals.isEmpty && listeners.allSatisfy { $0.backlog.isEmpty }
+            && rings.allSatisfy { $0.ready == 0 && $0.work.isEmpty && !$0.hasOverflow }
+    }
 
     func violation(_ text: String) {
         violations.append(text)
