@@ -188,7 +188,7 @@ struct RunCommand: ParsableCommand {
         name: .customLong("mask"), parsing: .unconditionalSingleValue,
         help: """
             Do without a kernel feature, to test its fallback: deferTaskRun, directDescriptors, \
-            multishotAccept, multishotReceive, bind, minWait. May be repeated.
+            multishotAccept, multishotReceive, bind, minWait, restrictions. May be repeated.
             """, completion: .list(URingFeatures.all.names))
     var masked: [String] = []
 

@@ -8,6 +8,8 @@ enum RefusedCall {
     case accept, ioURingSetup
     /// epoll_ctl(EPOLL_CTL_ADD) alone.
     case epollAdd
+    /// io_uring_register(IORING_REGISTER_RESTRICTIONS) alone.
+    case ringRestrictions
 
     #if arch(x86_64)
         fileprivate static let seccomp = 317
@@ -16,6 +18,7 @@ enum RefusedCall {
             case .accept: 288
             case .ioURingSetup: 425
             case .epollAdd: 233
+            case .ringRestrictions: 427
             }
         }
     #else
@@ -25,9 +28,19 @@ enum RefusedCall {
             case .accept: 242
             case .ioURingSetup: 425
             case .epollAdd: 21
+            case .ringRestrictions: 427
             }
         }
     #endif
+
+    /// The second argument that is meant; `nil`: every use.
+    fileprivate var secondArgument: UInt32? {
+        switch self {
+        case .accept, .ioURingSetup: nil
+        case .epollAdd: 1
+        case .ringRestrictions: 11
+        }
+    }
 }
 
 /// Makes `call` fail with `code` in every thread of this process.
@@ -43,17 +56,18 @@ func refuse(_ call: RefusedCall, with code: CInt) {
     let answer: UInt64 = 0x06  // BPF_RET | BPF_K
     let allow: UInt32 = 0x7fff_0000
     let fail = 0x0005_0000 | UInt32(code)
-    let program =
-        call == .epollAdd
-        ? [
-            instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 3, call.number),
-            instruction(load, 0, 0, 24), instruction(jumpIfEqual, 0, 1, 1),
-            instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow),
-        ]
-        : [
-            instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 1, call.number),
-            instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow),
-        ]
+    let answers = [instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow)]
+    let program: [UInt64]
+    if let argument = call.secondArgument {
+        program =
+            [
+                instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 3, call.number),
+                instruction(load, 0, 0, 24), instruction(jumpIfEqual, 0, 1, argument),
+            ] + answers
+    } else {
+        program =
+            [instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 1, call.number)] + answers
+    }
     // Swift does not import variadic functions.
     typealias Prctl = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
     typealias Syscall = @convention(c) (Int, UInt, UInt, UnsafeRawPointer) -> Int
