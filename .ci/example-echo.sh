@@ -25,3 +25,9 @@ for backend in uring epoll threads; do
     rm -f "$log"
     echo "example: $backend echoes"
 done
+
+# Without an address it listens on 127.0.0.1, as above; for another one it warns.
+"$server" epoll 127.0.0.2:0 0 2>&1 | grep -q '^warning' && { echo "a warning of loopback" >&2; exit 1; }
+unshare -n "$server" epoll 0.0.0.0:0 0 2>&1 | grep -q '^warning: 0\.0\.0\.0:0: other machines' ||
+    { echo "no warning of an address that other machines reach" >&2; exit 1; }
+echo "example: warns of an address that other machines reach"
