@@ -8,17 +8,21 @@ enum RefusedCall {
     case accept, ioURingSetup
     /// epoll_ctl(EPOLL_CTL_ADD) alone.
     case epollAdd
+    case epollWait, ioURingEnter
     /// io_uring_register(IORING_REGISTER_RESTRICTIONS) alone.
     case ringRestrictions
+    /// io_uring_register(IORING_REGISTER_PBUF_RING) alone.
+    case ringBuffers
+    /// clone3(2), with which the library begins threads.
+    case thread
 
     #if arch(x86_64)
         fileprivate static let seccomp = 317
         fileprivate var number: UInt32 {
             switch self {
             case .accept: 288
-            case .ioURingSetup: 425
             case .epollAdd: 233
-            case .ringRestrictions: 427
+            default: commonNumber
             }
         }
     #else
@@ -26,19 +30,31 @@ enum RefusedCall {
         fileprivate var number: UInt32 {
             switch self {
             case .accept: 242
-            case .ioURingSetup: 425
             case .epollAdd: 21
-            case .ringRestrictions: 427
+            default: commonNumber
             }
         }
     #endif
 
+    /// Calls that came to Linux since 5.1 have one number on every architecture.
+    private var commonNumber: UInt32 {
+        switch self {
+        case .ioURingSetup: 425
+        case .ioURingEnter: 426
+        case .ringRestrictions, .ringBuffers: 427
+        case .thread: 435
+        case .epollWait: 441
+        case .accept, .epollAdd: preconditionFailure("\(self) has a number of its own")
+        }
+    }
+
     /// The second argument that is meant; `nil`: every use.
     fileprivate var secondArgument: UInt32? {
         switch self {
-        case .accept, .ioURingSetup: nil
+        case .accept, .epollWait, .ioURingSetup, .ioURingEnter, .thread: nil
         case .epollAdd: 1
         case .ringRestrictions: 11
+        case .ringBuffers: 22
         }
     }
 }
