@@ -16,7 +16,7 @@ MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
 .PHONY: simulate mutations bench walls hostile setup-tests test test-release build setup man completions lint format floor \
     example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
-    bench-tests clean
+    bench-tests coverage clean
 
 # The main job: N connections on one machine, measured at each step; the result and a page with charts
 # land in out/.
@@ -47,6 +47,14 @@ hostile: setup-tests
 test-release: setup-tests
 	$(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \
 	    --scratch-path .build-release-tests $(SWIFT_FLAGS)
+
+# Line coverage of the engine by file; fails below the floor.
+COVERAGE_FLOOR ?= 92
+coverage: setup
+	$(SWIFT) test --no-parallel --enable-code-coverage --scratch-path .build-coverage $(SWIFT_FLAGS) \
+	    --filter ConnectionEngineTests
+	Tests/coverage.py "$$($(SWIFT) test --show-codecov-path --scratch-path .build-coverage)" \
+	    $(COVERAGE_FLOOR)
 
 build: setup
 	$(SWIFT) build -c release --product uring-bench
@@ -160,6 +168,6 @@ bench-tests:
 	cd Benchmarks/Harness && python3 -m unittest -q
 
 clean:
-	rm -rf .build .build-release-tests Examples/EchoServer/.build Benchmarks/.build out
+	rm -rf .build .build-coverage .build-release-tests Examples/EchoServer/.build Benchmarks/.build out
 	$(MAKE) -C Benchmarks/Floor clean
 	$(MAKE) -C Benchmarks/Peers clean

@@ -25,3 +25,12 @@ for backend in uring epoll threads; do
     rm -f "$log"
     echo "example: $backend echoes"
 done
+
+# Without an address it listens on 127.0.0.1, as above; for another one it warns.
+own=$("$server" epoll 127.0.0.2:0 0 2>&1)
+open=$(unshare -n "$server" epoll 0.0.0.0:0 0 2>&1)
+case $own in *warning*) echo "a warning of loopback: $own" >&2; exit 1 ;; esac
+case $open in
+"warning: 0.0.0.0:0: other machines"*) echo "example: warns of an address that others reach" ;;
+*) echo "no warning of an address that other machines reach: $open" >&2; exit 1 ;;
+esac

@@ -49,14 +49,18 @@ public struct URingFeatures: OptionSet, Hashable, Sendable {
     /// min_wait_usec, Linux 6.12. Else: no waiting for batches.
     public static let minWait = URingFeatures(rawValue: 32)
 
-    public static let all = URingFeatures(rawValue: 63)
+    /// IORING_REGISTER_RESTRICTIONS, Linux 5.10: a ring takes only the operations that the engine
+    /// uses. Else: any.
+    public static let restrictions = URingFeatures(rawValue: 64)
+
+    public static let all = URingFeatures(rawValue: 127)
 
     /// The names of the features in this set.
     public var names: [String] {
         let known: [(URingFeatures, String)] = [
             (.deferTaskRun, "deferTaskRun"), (.directDescriptors, "directDescriptors"),
             (.multishotAccept, "multishotAccept"), (.multishotReceive, "multishotReceive"),
-            (.bind, "bind"), (.minWait, "minWait"),
+            (.bind, "bind"), (.minWait, "minWait"), (.restrictions, "restrictions"),
         ]
         return known.filter { contains($0.0) }.map(\.1)
     }

@@ -39,6 +39,12 @@ public struct SocketAddress: Hashable, Sendable {
         SocketAddress(ipv4: 0x7f00_0001, port: port)
     }
 
+    /// Only this machine reaches it: 127.0.0.0/8, ::1, and the former written as IPv6.
+    public var isLoopback: Bool {
+        guard isIPv6 else { return low >> 24 == 127 }
+        return high == 0 && (low == 1 || low >> 24 == 0xffff_7f)
+    }
+
     /// Reads `127.0.0.1:7000` or `[::1]:7000`; `nil` when it is neither. Names are not resolved.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }

@@ -22,13 +22,14 @@ struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
             pool: setup.pool)
         self.status = status
         self.setup = setup
+        // Before the engine's own init returns: what is missing is known from then on.
+        status.publish(backend.counters, fallbacks: backend.fallbacks)
     }
 
     /// Runs the circle until `stop` is set or the handler stops its worker.
     ///
     /// - Throws: only when the backend is unusable. A connection that fails is a completion.
     mutating func run(until stop: StopFlag) throws(SystemError) {
-        status.publish(backend.counters, fallbacks: backend.fallbacks)
         start()
         var published = MonotonicTime.now
         while !stop.isSet && !operations.isStopRequested {

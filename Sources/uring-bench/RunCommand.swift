@@ -188,9 +188,12 @@ struct RunCommand: ParsableCommand {
         name: .customLong("mask"), parsing: .unconditionalSingleValue,
         help: """
             Do without a kernel feature, to test its fallback: deferTaskRun, directDescriptors, \
-            multishotAccept, multishotReceive, bind, minWait. May be repeated.
+            multishotAccept, multishotReceive, bind, minWait, restrictions. May be repeated.
             """, completion: .list(URingFeatures.all.names))
     var masked: [String] = []
+
+    @OptionGroup(title: "Privileges")
+    var privileges: PrivilegeOptions
 
     @OptionGroup(title: "Load")
     var load: LoadOptions
@@ -216,6 +219,7 @@ struct RunCommand: ParsableCommand {
         try outputs.checkStandardOutput(json: json)
         if turns.makesSet(of: backend) { try outputs.checkSeveralRuns() }
         try load.check(buffer: buffer, connectRate: connectRate, connections: connections.count)
+        try privileges.check()
         for name in masked where !URingFeatures.all.names.contains(name) {
             throw ValidationError(
                 "--mask \(name): known are \(URingFeatures.all.names.joined(separator: ", "))")
@@ -296,6 +300,7 @@ struct RunCommand: ParsableCommand {
         plan.stallSeconds = stallTimeout
         plan.connectsPerSecond = connectRate.map { Double($0) }
         load.apply(to: &plan)
+        privileges.apply(to: &plan)
         plan.workers = workers
         plan.pinning = pin
         plan.idleMode = idle

@@ -56,6 +56,7 @@ _Static_assert(IORING_ACCEPT_POLL_FIRST == 1u << 2, "IORING_ACCEPT_POLL_FIRST mo
 
 static const uint32_t CLiburing_SETUP_CQSIZE = IORING_SETUP_CQSIZE;                // Linux 5.5
 static const uint32_t CLiburing_SETUP_CLAMP = IORING_SETUP_CLAMP;                  // Linux 5.6
+static const uint32_t CLiburing_SETUP_R_DISABLED = IORING_SETUP_R_DISABLED;        // Linux 5.10
 static const uint32_t CLiburing_SETUP_SUBMIT_ALL = IORING_SETUP_SUBMIT_ALL;        // Linux 5.18
 static const uint32_t CLiburing_SETUP_COOP_TASKRUN = IORING_SETUP_COOP_TASKRUN;    // Linux 5.19
 static const uint32_t CLiburing_SETUP_TASKRUN_FLAG = IORING_SETUP_TASKRUN_FLAG;    // Linux 5.19
@@ -78,6 +79,13 @@ static const uint8_t CLiburing_SQE_FIXED_FILE = IOSQE_FIXED_FILE;
 static const uint8_t CLiburing_SQE_BUFFER_SELECT = IOSQE_BUFFER_SELECT;
 static const uint8_t CLiburing_SQE_CQE_SKIP_SUCCESS = IOSQE_CQE_SKIP_SUCCESS;
 static const uint32_t CLiburing_FILE_INDEX_ALLOC = IORING_FILE_INDEX_ALLOC;
+
+static const uint16_t CLiburing_RESTRICTION_REGISTER_OP = IORING_RESTRICTION_REGISTER_OP;
+static const uint16_t CLiburing_RESTRICTION_SQE_OP = IORING_RESTRICTION_SQE_OP;
+static const uint16_t CLiburing_RESTRICTION_SQE_FLAGS = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+static const uint8_t CLiburing_REGISTER_FILES_UPDATE = IORING_REGISTER_FILES_UPDATE;
+static const uint8_t CLiburing_REGISTER_PBUF_RING = IORING_REGISTER_PBUF_RING;
+static const uint8_t CLiburing_UNREGISTER_RING_FDS = IORING_UNREGISTER_RING_FDS;
 
 // The events that wake an idle connection, and the flags of every send. POLLRDHUP needs _GNU_SOURCE.
 static const uint32_t CLiburing_POLL_MASK = POLLIN | 0x2000 /* POLLRDHUP */;
@@ -115,6 +123,22 @@ static inline int CLiburing_enter(uint32_t fd, uint32_t submit, uint32_t minComp
         timeoutNanoseconds < 0 ? 0 : (uint64_t)(uintptr_t)&timeout};
     long result = syscall(__NR_io_uring_enter, fd, submit, minComplete,
                           flags | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+    return result < 0 ? -errno : (int)result;
+}
+
+/// io_uring_register(2) with IORING_REGISTER_RESTRICTIONS and with IORING_REGISTER_ENABLE_RINGS, which
+/// the library of liburing 2.3 does not export although its header declares functions for them.
+static inline int CLiburing_register_restrictions(const struct io_uring *ring,
+                                                  struct io_uring_restriction *restrictions,
+                                                  uint32_t count) {
+    long result = syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS,
+                          restrictions, count);
+    return result < 0 ? -errno : (int)result;
+}
+
+static inline int CLiburing_enable_ring(const struct io_uring *ring) {
+    long result =
+        syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, 0, 0);
     return result < 0 ? -errno : (int)result;
 }
 

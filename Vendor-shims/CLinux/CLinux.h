@@ -220,4 +220,64 @@ static inline long CLinux_request_tcp_sockets(int fd, uint8_t family, uint32_t s
     return CLinux_result(syscall(SYS_sendto, fd, &message, sizeof message, 0, 0, 0));
 }
 
+/// setgroups(2) to none, setresgid(2) and setresuid(2) for the calling thread alone: glibc's
+/// functions would change every thread, but the importer does not see them.
+static inline int CLinux_clear_groups(void) {
+    return (int)CLinux_result(syscall(SYS_setgroups, 0, 0));
+}
+
+static inline int CLinux_set_group(uint32_t group) {
+    return (int)CLinux_result(syscall(SYS_setresgid, group, group, group));
+}
+
+static inline int CLinux_set_user(uint32_t user) {
+    return (int)CLinux_result(syscall(SYS_setresuid, user, user, user));
+}
+
+/// capset(2): the effective and the permitted set of the calling thread; none is inheritable.
+static inline int CLinux_set_capabilities(uint64_t capabilities) {
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {0x20080522, 0}; // _LINUX_CAPABILITY_VERSION_3
+    uint32_t low = (uint32_t)capabilities, high = (uint32_t)(capabilities >> 32);
+    uint32_t sets[2][3] = {{low, low, 0}, {high, high, 0}};
+    return (int)CLinux_result(syscall(SYS_capset, &header, sets));
+}
+
+/// Permitted capabilities survive the change from root to another user.
+static inline int CLinux_keep_capabilities(int keep) {
+    return (int)CLinux_result(syscall(SYS_prctl, PR_SET_KEEPCAPS, keep, 0, 0, 0));
+}
+
+/// No execve(2) of this thread gives it rights that it does not have.
+static inline int CLinux_set_no_new_privileges(void) {
+    return (int)CLinux_result(syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/// 0: other processes of the same user may not look into this one's memory.
+static inline int CLinux_set_dumpable(int dumpable) {
+    return (int)CLinux_result(syscall(SYS_prctl, PR_SET_DUMPABLE, dumpable, 0, 0, 0));
+}
+
+/// The soft limit becomes as high as the hard one. `resource`: RLIMIT_MEMLOCK or RLIMIT_NPROC.
+static inline long CLinux_raise_soft_limit(int resource) {
+    uint64_t limit[2] = {0, 0};
+    long result = CLinux_result(syscall(SYS_prlimit64, 0, resource, 0, limit));
+    if (result < 0) { return result; }
+    limit[0] = limit[1];
+    return CLinux_result(syscall(SYS_prlimit64, 0, resource, limit, 0));
+}
+
+/// UINT64_MAX: unlimited.
+static inline long CLinux_get_hard_limit(int resource, uint64_t *hard) {
+    uint64_t limit[2] = {0, 0};
+    long result = CLinux_result(syscall(SYS_prlimit64, 0, resource, 0, limit));
+    *hard = limit[1];
+    return result;
+}
+
+static const int CLinux_RLIMIT_MEMLOCK = RLIMIT_MEMLOCK;
+static const int CLinux_RLIMIT_NPROC = RLIMIT_NPROC;
+
 #endif

@@ -101,7 +101,7 @@ struct Environment {
         "steps", "holdSeconds", "teardown", "sweeps", "isolation", "sysctls", "maskedFeatures",
         "sourcePorts", "sourcePortFirst", "sourcePortLast", "sourceAddresses", "backlog",
         "pacesAccepts", "connectWindow", "connectsPerSecond", "idleMode", "climbsToWall",
-        "bufferByteCount", "probeSeconds",
+        "bufferByteCount", "probeSeconds", "keepsPrivileges", "user",
     ]
 
     /// Every field of the plan, so that one added later is compared too.

@@ -223,18 +223,22 @@ extension HostFacts {
 
     /// Threads of all processes that have the real user id of this one.
     static func threads(ofUserOf files: HostFiles) -> Int? {
-        func user(_ status: KeyedLines) -> Substring? {
-            status["Uid"]?.split(whereSeparator: \.isWhitespace).first
-        }
-        guard let own = files.lines("/proc/self/status").flatMap(user),
-            let names = files.names(in: "/proc")
-        else { return nil }
+        files.lines("/proc/self/status").flatMap(user).flatMap { threads(ofUser: $0, files) }
+    }
+
+    /// Threads of all processes with this real user id.
+    static func threads(ofUser own: UInt32, _ files: HostFiles) -> Int? {
+        guard let names = files.names(in: "/proc") else { return nil }
         return names.reduce(0) { sum, name in
             guard Int(name) != nil, let status = files.lines("/proc/\(name)/status"),
                 user(status) == own
             else { return sum }
             return sum + (status["Threads"].flatMap { Int($0) } ?? 0)
         }
+    }
+
+    private static func user(_ status: KeyedLines) -> UInt32? {
+        (status["Uid"]?.split(whereSeparator: \.isWhitespace).first).flatMap { UInt32($0) }
     }
 
     /// A row of /proc/self/limits: `Max open files   20000   20000   files`.

@@ -1,4 +1,4 @@
-// The life of a child process: take the set-up, run an engine, do commands, end with the parent.
+// The life of a child process: take the set-up, give root up, run an engine, do commands, end with the parent.
 
 import CLinux
 import ConnectionEngine
@@ -19,13 +19,16 @@ public enum ChildMain {
         signal(SIGPIPE, SIG_IGN)
         // Whatever ends the parent ends the child: nothing may be left behind.
         _ = CLinux_set_parent_death_signal(SIGKILL)
-        guard getppid() != 1 else { return 1 }
+        let parent = getppid()
+        guard parent != 1 else { return 1 }
         let channel = ControlChannel(fd: controlFD)
         do {
             switch try channel.receive(ParentMessage.self, milliseconds: 60_000) {
             case .server(let setup, let listen):
+                guard try dropPrivileges(setup, parent: parent) else { return 1 }
                 try serve(setup, listen, channel)
             case .client(let setup, let plan, let settings):
+                guard try dropPrivileges(setup, parent: parent) else { return 1 }
                 try load(setup, plan, settings, channel)
             case .load, .counters, .finish, nil:
                 return 1
@@ -38,6 +41,14 @@ public enum ChildMain {
             try? channel.send(ChildMessage.failed("\(error)"))
             return 1
         }
+    }
+
+    /// - Returns: whether the parent still lives; for a moment no signal would have told of its end.
+    private static func dropPrivileges(
+        _ setup: EngineSetup, parent: pid_t
+    ) throws(SystemError) -> Bool {
+        try setup.privileges?.apply()
+        return getppid() == parent
     }
 
     private static func serve(

@@ -23,6 +23,8 @@ struct EngineSetup: Codable, Sendable {
     /// The first of this process's rows in the scoreboard, one per worker.
     var firstRow = 0
     var rowCount = 0
+    /// What a child started as root does first; `nil`: it stays what it is.
+    var privileges: PrivilegeDrop?
 
     init(_ plan: RunPlan, _ backend: BackendKind, workers: Int, connections: Int) {
         self.backend = backend

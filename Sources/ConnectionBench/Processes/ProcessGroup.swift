@@ -17,6 +17,7 @@ final class ProcessGroup {
     private(set) var servers: [ChildProcess] = []
     private(set) var clients: [ChildProcess] = []
     private let workers: Int
+    private let privileges: PrivilegeRule
     private var commandNumber = 0
 
     var children: [ChildProcess] { servers + clients }
@@ -29,13 +30,13 @@ final class ProcessGroup {
 
     init(
         _ plan: RunPlan, backend: BackendKind, target: Int, preflight: Preflight?,
-        sourcePorts: ClosedRange<UInt16>, somaxconn: Int?, network: RunNetwork, watch: RunWatch
+        sourcePorts: ClosedRange<UInt16>, host: HostFacts, network: RunNetwork, watch: RunWatch
     ) throws {
         self.plan = plan
         self.target = target
         self.preflight = preflight
         self.sourcePorts = sourcePorts
-        acceptLagPerListener = max(1, (somaxconn ?? 128) / 2)
+        acceptLagPerListener = max(1, (host.somaxconn ?? 128) / 2)
         self.network = network
         self.watch = watch
         guard let processes = ProcessGroup.processes(for: target, plan, preflight) else {
@@ -44,13 +45,21 @@ final class ProcessGroup {
                 "\(Count.format(target)) connections need more than"
                     + " \(Preflight.processesPerSideMax) processes per side", exitCode: 77)
         }
-        workers = plan.workers ?? ProcessGroup.workers(processes: processes)
+        let workers = plan.workers ?? ProcessGroup.workers(processes: processes)
+        self.workers = workers
         // Unpinned, connection threads spread themselves; workers of the two event loops do
         // better where their peers' packets are.
         let pinning = plan.pinning ?? (backend == .threads ? .none : .spread)
         layout = RunLayout(
             backend: backend, processesPerSide: processes, workersPerProcess: workers,
             pinning: pinning)
+        privileges = PrivilegeRule(
+            try network.asServer {
+                try PrivilegeRule.Question(
+                    plan, host, backend: backend, target: target,
+                    workersPerSide: processes * workers)
+            })
+        layout.privileges = privileges.record
         let lastPort = Int(plan.port) + processes * workers - 1
         if plan.port != 0, lastPort > Int(UInt16.max) {
             throw RunStop(
@@ -197,6 +206,7 @@ final class ProcessGroup {
         setup.processors = layout.pinning == .none ? [] : pinned
         setup.firstRow = rows.lowerBound
         setup.rowCount = board.rowCount
+        setup.privileges = side == 0 ? privileges.server : privileges.client
         return setup
     }
 

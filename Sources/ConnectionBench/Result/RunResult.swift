@@ -7,7 +7,7 @@ public struct RunResult: Codable, Sendable {
     public static let schemaName = "uring-bench.result"
 
     public var schema = RunResult.schemaName
-    public var schemaVersion = "1.2"
+    public var schemaVersion = "1.3"
     public var tool: ToolFacts
     public var commandLine: [String]
     public var startedAt: String
@@ -63,6 +63,16 @@ public struct RunResult: Codable, Sendable {
     public var shellProbe: ShellResponse?
     public var elapsedSeconds = 0.0
 
+    /// The machine as the processes see it: what they have given up does not help them.
+    var hostOfChildren: HostFacts {
+        guard let privileges = layout?.privileges, privileges.dropped else { return host }
+        var facts = host
+        // What is kept opens neither files nor threads beyond the limits.
+        facts.capabilities = 0
+        facts.effectiveUser = privileges.userID
+        return facts
+    }
+
     /// What a counter has done on either side; in one namespace both are the same.
     func counted(_ name: String) -> Int {
         max(
@@ -112,6 +122,8 @@ public struct RunLayout: Codable, Sendable {
     public var listening: [String] = []
     /// Kernel features that were missing or masked, and done without.
     public var fallbacks: [String] = []
+    /// What the processes may do; absent in results of older versions.
+    public var privileges: ChildPrivileges?
 }
 
 public struct StopReason: Codable, Hashable, Sendable {

@@ -28,7 +28,8 @@ extension Run {
         }
         evidence.threadsUsed = files.value("/proc/loadavg")
             .flatMap { HostFacts.threads(inLoadAverage: $0) }
-        evidence.userThreadsUsed = HostFacts.threads(ofUserOf: files)
+        evidence.userThreadsUsed = HostFacts.threads(
+            ofUser: UInt32(result.hostOfChildren.effectiveUser ?? Int(getuid())), files)
         evidence.systemFilesUsed = files.integers("/proc/sys/fs/file-nr", count: 3)?[0]
         return evidence
     }

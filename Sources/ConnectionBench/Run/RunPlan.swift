@@ -78,6 +78,10 @@ public struct RunPlan: Codable, Sendable {
     /// Available memory in bytes at which the ramp stops; `nil`: 8 % of all, at least 1 GiB.
     public var memoryFloorBytes: Int?
     public var maskedFeatures: [String] = []
+    /// Servers and clients stay root, when they are started so; `nil`: they become ``user``.
+    public var keepsPrivileges: Bool?
+    /// Whom they become, a name or a number; `nil`: nobody.
+    public var user: String?
     /// Leave the sweep at the last step out, so that only the ramp is timed.
     public var sweeps = true
 

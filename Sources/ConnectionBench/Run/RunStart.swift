@@ -146,7 +146,7 @@ extension Run {
     func start(_ backend: BackendKind, _ climb: Climb) throws {
         let group = try ProcessGroup(
             plan, backend: backend, target: climb.target, preflight: result.preflight,
-            sourcePorts: sourcePorts, somaxconn: result.host.somaxconn, network: network,
+            sourcePorts: sourcePorts, host: result.host, network: network,
             watch: watch)
         self.group = group
         result.layout = group.layout
@@ -163,6 +163,7 @@ extension Run {
             "\(group.layout.backend.rawValue): \(group.servers.count) server and"
                 + " \(group.clients.count) client process\(group.clients.count == 1 ? "" : "es"),"
                 + " \(group.layout.workersPerProcess) worker(s) each")
+        if let words = group.layout.privileges?.words { progress.say(words) }
         if !group.layout.fallbacks.isEmpty {
             warn(
                 "missing-feature",

@@ -86,7 +86,7 @@ extension Run {
         result.evidence = evidence
         result.verdict =
             Attribution(
-                facts: result.host, evidence: evidence, preflight: result.preflight
+                facts: result.hostOfChildren, evidence: evidence, preflight: result.preflight
             ).stop
         return try settle(&ramp, group)
     }
@@ -175,7 +175,7 @@ extension Run {
         evidence.governor = transition(stop.judgement, group)
         result.evidence = evidence
         let verdict = Attribution(
-            facts: result.host, evidence: evidence, preflight: result.preflight
+            facts: result.hostOfChildren, evidence: evidence, preflight: result.preflight
         ).stop
         result.verdict = verdict
         return StopReason(
@@ -195,7 +195,7 @@ extension Run {
         }
         result.evidence = evidence
         let verdict = Attribution(
-            facts: result.host, evidence: evidence, preflight: result.preflight
+            facts: result.hostOfChildren, evidence: evidence, preflight: result.preflight
         ).loss
         result.verdict = verdict
         return RunStop(

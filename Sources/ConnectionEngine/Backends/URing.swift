@@ -1,5 +1,5 @@
-// One io_uring instance: its queues, its direct table, its provided buffers. Only importer of
-// CLiburing beside `URingEntries.swift`.
+// One io_uring instance: its queues, its direct table, its provided buffers. The `URing*`
+// files are the only importers of CLiburing.
 
 import CLiburing
 import Glibc
@@ -32,6 +32,8 @@ import Glibc
         var held: UInt32 = 0
     }
 
+    /// Makes a ring that takes registrations, and nothing else before ``enable()``.
+    ///
     /// - Parameter flags: setup flags, tried as they are.
     /// - Throws: with the likely cause (disabled by sysctl, seccomp, too old a kernel, memory).
     init(
@@ -40,7 +42,8 @@ import Glibc
         unsafe self.ring = .allocate(capacity: 1)
         var parameters = io_uring_params()
         parameters.cq_entries = completions
-        parameters.flags = flags | CLiburing_SETUP_CQSIZE | CLiburing_SETUP_CLAMP
+        parameters.flags =
+            flags | CLiburing_SETUP_CQSIZE | CLiburing_SETUP_CLAMP | CLiburing_SETUP_R_DISABLED
         let result = unsafe Kernel.makeRing(entries: entries, ring, &parameters)
         guard result == 0 else {
             unsafe ring.deallocate()
@@ -78,6 +81,9 @@ import Glibc
         unsafe addresses.deallocate()
         unsafe ring.deallocate()
     }
+
+    /// It is entered by its place in the thread's table of rings, of which there are 16.
+    var isInThreadTable: Bool { enterFlags & CLiburing_ENTER_REGISTERED_RING != 0 }
 
     // MARK: Submission
 
@@ -203,12 +209,18 @@ import Glibc
         }
     }
 
-    /// Leaves only the first `count` slots to the kernel's own choice (Linux 6.0).
-    func registerAllocationRange(count: UInt32) throws(SystemError) {
-        let result = unsafe Kernel.registerAllocationRange(ring, count: count)
-        if result < 0 {
-            throw SystemError(Errno(-result), call: "io_uring_register(FILE_ALLOC_RANGE)")
-        }
+    /// From ``enable()`` on, everything but what is allowed fails with EACCES.
+    ///
+    /// - Returns: 0, or -errno.
+    func restrict(to allowed: URingAllowance) -> Int32 {
+        var restrictions = allowed.restrictions
+        return unsafe Kernel.restrict(ring, &restrictions)
+    }
+
+    /// Lets the ring begin. The calling thread is the only one that may enter it from here on.
+    func enable() throws(SystemError) {
+        let result = unsafe Kernel.enable(ring)
+        if result < 0 { throw SystemError(Errno(-result), call: "io_uring_register(ENABLE_RINGS)") }
     }
 
     /// Puts an open descriptor into a slot of the direct table; the caller still closes its own.

@@ -68,11 +68,19 @@ import Glibc
 
     init(_ setup: WorkerSetup) throws(SystemError) {
         let hub = try URing.hub(setup.limits, masked: URingFeatures.all.subtracting(setup.features))
-        let features = hub.features
-        let fallbacks = hub.fallbacks
+        var features = hub.features
+        var fallbacks = hub.fallbacks
         let layout = setup.layout
         let ring = hub.takeRing()
         if layout.isDirect { try ring.registerDirectTable(count: layout.slotsPerRing) }
+        if features.contains(.restrictions) {
+            let result = ring.restrict(to: URingAllowance(setup, features, isHub: true))
+            if result < 0 {
+                features.remove(.restrictions)
+                fallbacks.append("restrictions: refused with \(Errno(-result).name)")
+            }
+        }
+        try ring.enable()
         self.setup = setup
         self.features = features
         self.fallbacks = fallbacks
@@ -319,6 +327,13 @@ import Glibc
                 flags: rings[0].setupFlags, noIOWait: true)
             try ring.registerDirectTable(count: layout.slotsPerRing)
             try ring.registerEventFD(setup.wake.fd)
+            if features.contains(.restrictions) {
+                let result = ring.restrict(to: URingAllowance(setup, features, isHub: false))
+                if result < 0 {
+                    throw SystemError(Errno(-result), call: "io_uring_register(RESTRICTIONS)")
+                }
+            }
+            try ring.enable()
             unsafe (rings + ringCount).initialize(to: ring)
         } catch {
             ringFailure = error.errno.code

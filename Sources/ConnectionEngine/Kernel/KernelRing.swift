@@ -53,8 +53,14 @@ extension Kernel {
         unsafe io_uring_register_files_sparse(ring, count)
     }
 
-    static func registerAllocationRange(_ ring: Ring, count: UInt32) -> Int32 {
-        unsafe io_uring_register_file_alloc_range(ring, 0, count)
+    /// From `enable` on, everything but what is named fails with EACCES.
+    static func restrict(_ ring: Ring, _ restrictions: inout [io_uring_restriction]) -> Int32 {
+        unsafe CLiburing_register_restrictions(ring, &restrictions, UInt32(restrictions.count))
+    }
+
+    /// Lets a ring begin that was made disabled.
+    static func enable(_ ring: Ring) -> Int32 {
+        unsafe CLiburing_enable_ring(ring)
     }
 
     /// - Returns: 1 when `fd`'s file is in the slot.

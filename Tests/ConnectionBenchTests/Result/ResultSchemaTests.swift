@@ -70,6 +70,7 @@ import Testing
             "ProbeResult": MadeUpResult.probe, "LatencySummary": LatencySummary(),
             "RunLayout": RunLayout(
                 backend: .uring, processesPerSide: 1, workersPerProcess: 1, pinning: .none),
+            "ChildPrivileges": ChildPrivileges(user: "nobody", userID: 65_534, dropped: true),
             "Preflight": preflight, "PortWidening": try #require(preflight.portWidening),
             "AppliedChange": change,
             "StopReason": StopReason(kind: .wall, message: "", exitCode: 77),

@@ -14,7 +14,8 @@ extension ToolTests {
         ) throws -> (tool: ToolProcess, server: pid_t) {
             let tool = try ToolProcess([
                 "--backend", backend, "--conns", "\(connections)", "--probe", "0", "--hold", "600",
-                "--workers", "1",
+                // The limits of another user's process are not ours to set, as the tests do.
+                "--workers", "1", "--keep-privileges",
             ])
             var server: pid_t = 0
             try tool.wait("\(connections) connections") {

@@ -42,6 +42,14 @@ func setDescriptorLimit(_ count: Int) {
     precondition(result == 0, "setrlimit: errno \(errno)")
 }
 
+/// Lets the process map `byteCount` bytes more than it has: a process of its own is assumed.
+func setAddressSpaceLeft(_ byteCount: Int) {
+    let bytes = rlim_t(addressSpaceByteCount() + byteCount)
+    var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+    let result = setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+    precondition(result == 0, "setrlimit: errno \(errno)")
+}
+
 /// Opens descriptors until `count` are left below `limit`.
 ///
 /// - Returns: those that were opened.

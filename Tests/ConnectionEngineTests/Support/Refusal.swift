@@ -8,14 +8,21 @@ enum RefusedCall {
     case accept, ioURingSetup
     /// epoll_ctl(EPOLL_CTL_ADD) alone.
     case epollAdd
+    case epollWait, ioURingEnter
+    /// io_uring_register(IORING_REGISTER_RESTRICTIONS) alone.
+    case ringRestrictions
+    /// io_uring_register(IORING_REGISTER_PBUF_RING) alone.
+    case ringBuffers
+    /// clone3(2), with which the library begins threads.
+    case thread
 
     #if arch(x86_64)
         fileprivate static let seccomp = 317
         fileprivate var number: UInt32 {
             switch self {
             case .accept: 288
-            case .ioURingSetup: 425
             case .epollAdd: 233
+            default: commonNumber
             }
         }
     #else
@@ -23,11 +30,33 @@ enum RefusedCall {
         fileprivate var number: UInt32 {
             switch self {
             case .accept: 242
-            case .ioURingSetup: 425
             case .epollAdd: 21
+            default: commonNumber
             }
         }
     #endif
+
+    /// Calls that came to Linux since 5.1 have one number on every architecture.
+    private var commonNumber: UInt32 {
+        switch self {
+        case .ioURingSetup: 425
+        case .ioURingEnter: 426
+        case .ringRestrictions, .ringBuffers: 427
+        case .thread: 435
+        case .epollWait: 441
+        case .accept, .epollAdd: preconditionFailure("\(self) has a number of its own")
+        }
+    }
+
+    /// The second argument that is meant; `nil`: every use.
+    fileprivate var secondArgument: UInt32? {
+        switch self {
+        case .accept, .epollWait, .ioURingSetup, .ioURingEnter, .thread: nil
+        case .epollAdd: 1
+        case .ringRestrictions: 11
+        case .ringBuffers: 22
+        }
+    }
 }
 
 /// Makes `call` fail with `code` in every thread of this process.
@@ -43,17 +72,18 @@ func refuse(_ call: RefusedCall, with code: CInt) {
     let answer: UInt64 = 0x06  // BPF_RET | BPF_K
     let allow: UInt32 = 0x7fff_0000
     let fail = 0x0005_0000 | UInt32(code)
-    let program =
-        call == .epollAdd
-        ? [
-            instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 3, call.number),
-            instruction(load, 0, 0, 24), instruction(jumpIfEqual, 0, 1, 1),
-            instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow),
-        ]
-        : [
-            instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 1, call.number),
-            instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow),
-        ]
+    let answers = [instruction(answer, 0, 0, fail), instruction(answer, 0, 0, allow)]
+    let program: [UInt64]
+    if let argument = call.secondArgument {
+        program =
+            [
+                instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 3, call.number),
+                instruction(load, 0, 0, 24), instruction(jumpIfEqual, 0, 1, argument),
+            ] + answers
+    } else {
+        program =
+            [instruction(load, 0, 0, 0), instruction(jumpIfEqual, 0, 1, call.number)] + answers
+    }
     // Swift does not import variadic functions.
     typealias Prctl = @convention(c) (CInt, UInt, UInt, UInt, UInt) -> CInt
     typealias Syscall = @convention(c) (Int, UInt, UInt, UnsafeRawPointer) -> Int

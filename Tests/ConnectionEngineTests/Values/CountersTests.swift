@@ -48,7 +48,7 @@ import Testing
 
     @Test("every feature has a name of its own")
     func features() {
-        #expect(URingFeatures.all.names.count == 6)
+        #expect(URingFeatures.all.names.count == 7)
         #expect(URingFeatures.all.names.count == URingFeatures.all.rawValue.nonzeroBitCount)
         #expect(URingFeatures.bind.names == ["bind"])
         #expect(URingFeatures([]).names == [])

@@ -65,4 +65,16 @@ import Testing
         storage.initializeMemory(as: UInt8.self, repeating: 1, count: 32)
         #expect(SocketAddress(readingFrom: UnsafeRawPointer(storage)) == nil)
     }
+
+    @Test(
+        "a loopback address is reached from this machine only",
+        arguments: [
+            ("127.0.0.1:1", true), ("127.255.0.9:1", true), ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true), ("0.0.0.0:1", false), ("[::]:1", false),
+            ("128.0.0.1:1", false), ("10.0.0.1:1", false), ("[::2]:1", false),
+            ("[::ffff:10.0.0.1]:1", false), ("[::127.0.0.1]:1", false), ("[1::1]:1", false),
+        ])
+    func loopback(text: String, isLoopback: Bool) throws {
+        #expect(try #require(SocketAddress(text)).isLoopback == isLoopback)
+    }
 }

@@ -54,7 +54,7 @@ struct NthFaultPlan {
 
 /// Kinds of calls and requests, counted for the n-th-fault loop.
 enum OperationKind: Int, CaseIterable {
-    case enter, makeRing, registerFiles, registerEventFD, registerBuffers, updateFile
+    case enter, makeRing, registerFiles, registerEventFD, registerBuffers, updateFile, restrict
     case accept, socket, setOption, bind, connect, poll, receive, receiveMultishot, send, close
     case cancel, disconnect, wakeRead
     case makeEpoll, control, wait
@@ -66,6 +66,7 @@ enum OperationKind: Int, CaseIterable {
         case .makeRing: [ENOMEM, EMFILE]
         case .registerFiles, .registerEventFD, .registerBuffers: [ENOMEM]
         case .updateFile: [ENOMEM]
+        case .restrict: [ENOMEM, EINVAL]
         case .accept: [EMFILE, ENFILE, ENOMEM, ENOBUFS, ECONNABORTED, EINTR]
         case .socket: [EMFILE, ENFILE, ENOMEM]
         case .setOption: [ENOMEM]

@@ -239,6 +239,7 @@ extension Kernel {
         kernel.tick()
         kernel.deliverDue()
         let ring = ring(fd: fd)
+        if !ring.isEnabled { kernel.violation("a ring is entered that is not enabled") }
         let code = kernel.faults.use(.enter)
         if code != 0 { return -code }
         if kernel.faults.fires(.enterInterrupted, &kernel.chance) { return -EINTR }
@@ -279,7 +280,18 @@ extension Kernel {
         return 0
     }
 
-    static func registerAllocationRange(_ ring: Ring, count: UInt32) -> Int32 { 0 }
+    static func restrict(_ ring: Ring, _ restrictions: inout [io_uring_restriction]) -> Int32 {
+        let code = kernel.faults.use(.restrict)
+        if code != 0 { return -code }
+        self.ring(ring).allowed = Set(
+            restrictions.filter { $0.opcode == CLiburing_RESTRICTION_SQE_OP }.map(\.sqe_op))
+        return 0
+    }
+
+    static func enable(_ ring: Ring) -> Int32 {
+        self.ring(ring).isEnabled = true
+        return 0
+    }
 
     static func updateFile(_ ring: Ring, slot: UInt32, fd: CInt) -> Int32 {
         let code = kernel.faults.use(.updateFile)

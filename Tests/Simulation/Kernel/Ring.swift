@@ -68,6 +68,9 @@ final class SimulatedRing: SimulatedFile {
     var unmade: Set<UInt32> = []
     var slotHint = 0
     var eventFD: SimulatedEventFD?
+    var isEnabled = false
+    /// Operations that are not refused; `nil`: none is.
+    var allowed: Set<UInt8>?
     // The group of provided buffers.
     var buffers: UnsafeMutablePointer<io_uring_buf>?
     var bufferCount: UInt32 = 0

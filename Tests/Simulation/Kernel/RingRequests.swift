@@ -7,6 +7,9 @@ extension SimulatedKernel {
     // MARK: Issuing
 
     func issue(_ sqe: io_uring_sqe, _ ring: SimulatedRing) {
+        if let allowed = ring.allowed, !allowed.contains(sqe.opcode) {
+            violation("operation \(sqe.opcode) is not on the ring's list")
+        }
         switch UInt32(sqe.opcode) {
         case IORING_OP_ASYNC_CANCEL.rawValue: return answer(sqe, cancel(sqe, ring), ring)
         case IORING_OP_SOCKET.rawValue: return answer(sqe, makeDirectSocket(sqe, ring), ring)

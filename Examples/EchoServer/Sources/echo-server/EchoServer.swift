@@ -2,7 +2,7 @@
 //
 //     echo-server uring 7000              io_uring on 127.0.0.1:7000, until Ctrl-C
 //     echo-server epoll 7000 30 0         epoll, ends after 30 seconds, pinned to processor 0
-//     echo-server threads 7000
+//     echo-server threads 0.0.0.0:7000    for other machines too, which it warns of
 
 import ConnectionEngine
 import Glibc
@@ -31,15 +31,21 @@ struct EchoServer {
     static func main() {
         let arguments = CommandLine.arguments
         guard arguments.count >= 3, let backend = BackendKind(rawValue: arguments[1]),
-            let port = UInt16(arguments[2])
+            let address = UInt16(arguments[2]).map(SocketAddress.loopback)
+                ?? SocketAddress(arguments[2])
         else {
-            fail("usage: echo-server uring|epoll|threads PORT [SECONDS [PROCESSOR]]", code: 64)
+            fail(
+                "usage: echo-server uring|epoll|threads [ADDRESS:]PORT [SECONDS [PROCESSOR]]",
+                code: 64)
+        }
+        if !address.isLoopback {
+            complain("warning: \(address): other machines reach it, and it answers all of them")
         }
         let seconds = arguments.count > 3 ? UInt32(arguments[3]) : nil
         let processor = arguments.count > 4 ? UInt32(arguments[4]) : nil
 
         var configuration = Configuration(backend: backend)
-        configuration.listen = [.loopback(port: port)]
+        configuration.listen = [address]
         configuration.limits.connections = 16_000
         configuration.processors = processor.map { [$0] } ?? []
         do {
@@ -57,8 +63,12 @@ struct EchoServer {
         }
     }
 
-    static func fail(_ message: String, code: CInt) -> Never {
+    static func complain(_ message: String) {
         _ = (message + "\n").withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    }
+
+    static func fail(_ message: String, code: CInt) -> Never {
+        complain(message)
         exit(code)
     }
 }
