@@ -9,20 +9,27 @@ struct EchoServerHandler: Handler {
     private var echoes = 0
     private let workNanoseconds: UInt64
     private var stalls: StallClock?
+    private var pulse: LoopPulse?
 
-    init(row: Scoreboard.Row, shape: ServerShape = ServerShape()) {
+    /// - Parameter measuresLag: the loop's lag goes into the row's latencies.
+    init(row: Scoreboard.Row, shape: ServerShape = ServerShape(), measuresLag: Bool = false) {
         self.row = row
         workNanoseconds = UInt64(shape.workMicroseconds) * 1_000
         stalls = shape.stall.map { StallClock($0, from: .now) }
+        pulse = measuresLag ? LoopPulse(from: .now) : nil
     }
 
     /// A stall begins whether or not anybody asks for anything.
-    var nextDue: MonotonicTime? { stalls?.next }
+    var nextDue: MonotonicTime? {
+        guard let pulse else { return stalls?.next }
+        return stalls.map { min($0.next, pulse.next) } ?? pulse.next
+    }
 
     mutating func handle(
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {
         let openedBefore = opened
+        if let lag = pulse?.beat(completions.reapedAt) { row.latency.record(lag) }
         stalls?.sleepIfDue(completions.reapedAt)
         for position in 0..<completions.count {
             switch completions[position] {
@@ -47,6 +54,8 @@ struct EchoServerHandler: Handler {
         row[.closed] = closed
         row[.open] = opened - closed
         row[.echoes] = echoes
+        row[.slotsInUse] = operations.connectionCount
+        row[.buffersInUse] = operations.buffersInUse
     }
 
     /// Keeps the worker's processor busy.

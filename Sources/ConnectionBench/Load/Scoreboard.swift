@@ -32,6 +32,8 @@ final class Scoreboard: @unchecked Sendable {
         case commandDone
         /// Connects on their way.
         case opening
+        /// Connections that the engine has a slot for, and buffers that somebody owes back.
+        case slotsInUse, buffersInUse
     }
 
     /// What the parent lets the clients do, in a row of its own that only the parent writes.
@@ -123,7 +125,7 @@ final class Scoreboard: @unchecked Sendable {
             nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
         }
 
-        /// Of answers, from their due time.
+        /// Of answers, from their due time (client), or of a measured loop's lag (server).
         var latency: LiveLatency { LiveLatency(base: base + Scoreboard.figuresByteCount) }
 
         private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {

@@ -47,7 +47,8 @@ public enum ChildMain {
         let addresses = listen.compactMap { SocketAddress($0) }
         let engine = try Engine(setup.configuration(listen: addresses)) { worker in
             EchoServerHandler(
-                row: board.row(setup.firstRow + worker), shape: setup.serverShape)
+                row: board.row(setup.firstRow + worker), shape: setup.serverShape,
+                measuresLag: setup.measuresLag)
         }
         try channel.send(
             ChildMessage.ready(
