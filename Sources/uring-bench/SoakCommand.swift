@@ -13,16 +13,17 @@ struct SoakCommand: ParsableCommand {
         abstract:
             "Hold N connections under load and churn for long: does anything grow, or get lost?",
         discussion: """
-            Connects N, then loads them for as long as --for says. Every few seconds the load
-            pauses for some milliseconds, everything is counted exactly (connections, slots,
-            buffers, descriptors, threads), and memory is read. At the end each memory series
-            has a verdict: flat, rising, falling, or cannot tell (too short for its noise).
+            Connects N, then loads them for as long as --for says. Every few seconds the
+            load pauses for some milliseconds, everything is counted exactly (connections,
+            slots, buffers, descriptors, threads), and memory is read. At the end each
+            memory series has a verdict: flat, rising, falling, or cannot tell (too short
+            for its noise).
 
-            Exit codes: 0 nothing rises and nothing was lost, 98 something rises or was not
-            given back, 99 a loop was later than --max-lag, 77 a wall before N, 130 or 143
-            interrupted (what was seen is written), 64 usage, 69 backend unavailable, 74
-            output not writable, 1 something was lost, the time was too short, or anything
-            else.
+            Exit codes: 0 nothing rises and nothing was lost, 98 something rises or was
+            not given back, 99 a loop was later than --max-lag, 77 a wall before N, 130 or
+            143 interrupted (what was seen is written), 64 usage, 69 backend unavailable,
+            74 output not writable, 1 something was lost, the time was too short, or
+            anything else.
             """)
 
     @Option(

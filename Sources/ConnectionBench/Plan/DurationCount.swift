@@ -42,13 +42,14 @@ public struct DurationCount: Hashable, Sendable {
         return nil
     }
 
-    /// `500 ms`, `6.5 s`, `45 s`, `30:00 min`, `2:05:00 h`.
+    /// `500 ms`, `6.5 s`, `45 s`, `30:00 min`, `2:05:00 h`, `31.0 days`.
     public static func text(_ seconds: Double) -> String {
         if seconds < 1 { return "\(Int((seconds * 1_000).rounded())) ms" }
         if seconds < 120 {
             let isWhole = seconds == seconds.rounded()
             return isWhole ? "\(Int(seconds)) s" : "\(Decimal1.text(seconds)) s"
         }
+        if seconds >= 172_800 { return "\(Decimal1.text(seconds / 86_400)) days" }
         return LiveTable.seconds(seconds) + (seconds < 3_600 ? " min" : " h")
     }
 }

@@ -29,7 +29,7 @@ import Testing
         "it is told in the unit that suits it",
         arguments: [
             (0.25, "250 ms"), (45, "45 s"), (6.53, "6.5 s"), (1_800, "30:00 min"),
-            (7_500, "2:05:00 h"),
+            (7_500, "2:05:00 h"), (2_678_400, "31.0 days"),
         ])
     func told(seconds: Double, text: String) {
         #expect(DurationCount.text(seconds) == text)
