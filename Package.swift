@@ -40,6 +40,7 @@ let package = Package(
             resources: [
                 .embedInCode("Result/Schema/result.schema.json"),
                 .embedInCode("Result/Schema/set.schema.json"),
+                .embedInCode("Result/Schema/soak.schema.json"),
             ],
             swiftSettings: common
         ),

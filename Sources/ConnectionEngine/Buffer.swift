@@ -30,6 +30,8 @@ public struct Buffer: Hashable, Sendable {
     /// For a buffer in a connection's send queue: what is left to send, and the one behind it.
     let pending: UnsafeMutablePointer<PendingSend>
     @usableFromInline let freeCountStorage: UnsafeMutablePointer<UInt32>
+    /// Taken, and provided to rings that wait for bytes: nobody owes them back.
+    private let providedCountStorage: UnsafeMutablePointer<UInt32>
 
     struct PendingSend {
         var offset: UInt32
@@ -47,6 +49,8 @@ public struct Buffer: Hashable, Sendable {
         unsafe self.pending = .allocate(capacity: Int(count))
         unsafe self.freeCountStorage = .allocate(capacity: 1)
         unsafe freeCountStorage.initialize(to: count)
+        unsafe self.providedCountStorage = .allocate(capacity: 1)
+        unsafe providedCountStorage.initialize(to: 0)
         for index in 0..<Int(count) {
             unsafe free[index] = UInt16(Int(count) - 1 - index)
         }
@@ -57,10 +61,26 @@ public struct Buffer: Hashable, Sendable {
         unsafe free.deallocate()
         unsafe pending.deallocate()
         unsafe freeCountStorage.deallocate()
+        unsafe providedCountStorage.deallocate()
     }
 
     @inlinable
     var freeCount: UInt32 { unsafe freeCountStorage.pointee }
+
+    /// Buffers with the handler, in queues of sends, or with the kernel for one connection.
+    var inUseCount: UInt32 { unsafe count &- freeCount &- providedCountStorage.pointee }
+
+    /// A buffer was provided to a ring, for whichever connection bytes come to.
+    @inline(__always)
+    func noteProvided() {
+        unsafe providedCountStorage.pointee &+= 1
+    }
+
+    /// The kernel gave a provided buffer out.
+    @inline(__always)
+    func noteGivenOut() {
+        unsafe providedCountStorage.pointee &-= 1
+    }
 
     @inlinable
     func take() -> Buffer? {

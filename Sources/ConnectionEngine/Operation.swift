@@ -138,6 +138,13 @@ public enum Operation: Hashable, Sendable {
     @inlinable
     public var freeBufferCount: Int { Int(pool.freeCount) }
 
+    /// Buffers that somebody owes back: the handler, queued sends, and receives that wait for the bytes
+    /// of one connection. 0 when nothing is under way.
+    public var buffersInUse: Int { Int(pool.inUseCount) }
+
+    /// Connections of this worker that have not ended, those that are being opened or ended included.
+    public var connectionCount: Int { Int(table.openCount) }
+
     /// Gives a buffer of a `.received` back without sending it.
     @inlinable
     public mutating func release(_ buffer: Buffer) {

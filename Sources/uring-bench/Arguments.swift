@@ -54,6 +54,33 @@ struct SecondsRange {
     }
 }
 
+/// The lengths of time that an option allows.
+struct DurationRange {
+    let range: ClosedRange<Double>
+    /// For example `30m`.
+    let example: String
+
+    init(_ range: ClosedRange<Double>, _ example: String) {
+        self.range = range
+        self.example = example
+    }
+
+    func parse(_ text: String) throws -> Double {
+        let seconds: Double
+        do throws(DurationError) {
+            seconds = try DurationCount(parsing: text).seconds
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        guard range.contains(seconds) else {
+            throw ValidationError(
+                "allowed is \(DurationCount.text(range.lowerBound)) to"
+                    + " \(DurationCount.text(range.upperBound)), for example \(example)")
+        }
+        return seconds
+    }
+}
+
 enum Allowed {
     static let connections = CountRange(1...100_000_000, "connections, for example 500k, or max")
     static let rate = CountRange(
@@ -62,6 +89,10 @@ enum Allowed {
     static let burst = CountRange(1...1_000_000, "requests, for example 10")
     static let pipeline = CountRange(1...LoadShape.pipeliningMax, "requests, for example 8")
     static let churn = CountRange(1...10_000_000, "connections/s, for example 500")
+    static let soakTime = DurationRange(2...31 * 86_400, "30m")
+    static let lookTime = DurationRange(0.5...3_600, "5s")
+    static let lag = DurationRange(0.001...60, "100ms")
+    static let soakChurn = CountRange(0...1_000_000, "connections/s, for example 500")
     static let serverWork = CountRange(0...1_000_000, "microseconds, for example 50")
     static let warmup = SecondsRange(0...600)
     static let rampSeconds = SecondsRange(1...86_400)

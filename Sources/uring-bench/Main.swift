@@ -40,12 +40,13 @@ struct UringBench: ParsableCommand {
             connection.
 
             Exit codes: 0 reached and verified, 64 usage, 69 backend unavailable, 74 output
-            not writable, 77 a wall before N, 98 compare found a regression, 99 a --fail-if
-            holds, 130 or 143 interrupted, 1 anything else.
+            not writable, 77 a wall before N, 98 compare found a regression or soak a leak, 99
+            a --fail-if holds, 130 or 143 interrupted, 1 anything else.
             """,
         version: BuildFacts.versionLine,
         subcommands: [
-            RunCommand.self, CompareCommand.self, DoctorCommand.self, PortsCommand.self,
+            RunCommand.self, SoakCommand.self, CompareCommand.self, DoctorCommand.self,
+            PortsCommand.self,
             ReportCommand.self, RestoreCommand.self, SchemaCommand.self,
         ],
         defaultSubcommand: RunCommand.self)

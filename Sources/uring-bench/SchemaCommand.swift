@@ -12,12 +12,14 @@ struct SchemaCommand: ParsableCommand {
         discussion: """
             For example:  uring-bench schema > result.schema.json
 
-            The schema of a set of runs refers to that of a result by its $id,
+            The schemas of a set of runs and of a soak refer to that of a result by its $id,
             urn:uring-bench:schema:result.
             """)
 
     @Argument(
-        help: "result (one run: --json, --output x.json), or set (several runs and a comparison).")
+        help: """
+            result (one run: --json, --output x.json), set (several runs and a comparison), or soak.
+            """)
     var kind: ResultSchema = .result
 
     func run() {

@@ -15,21 +15,27 @@ struct EchoServerHandler: Handler, ~Copyable {
     private var unsent: UnsentAnswers?
     private var quiet: QuietConnections?
     private var evictionDue: MonotonicTime?
+    private var pulse: LoopPulse?
 
-    /// - Parameter quietLimits: `nil` keeps quiet connections for ever, as a measurement wants.
+    /// - Parameters:
+    ///   - quietLimits: `nil` keeps quiet connections for ever, as a measurement wants.
+    ///   - measuresLag: the loop's lag goes into the row's latencies.
     init(
-        row: Scoreboard.Row, shape: ServerShape = ServerShape(), quietLimits: QuietLimits? = nil
+        row: Scoreboard.Row, shape: ServerShape = ServerShape(), quietLimits: QuietLimits? = nil,
+        measuresLag: Bool = false
     ) {
         self.row = row
         self.quietLimits = quietLimits
         workNanoseconds = UInt64(shape.workMicroseconds) * 1_000
         stalls = shape.stall.map { StallClock($0, from: .now) }
+        pulse = measuresLag ? LoopPulse(from: .now) : nil
     }
 
     /// A stall begins, and a quiet connection ends, whether or not anybody asks for anything.
     var nextDue: MonotonicTime? {
         var due = stalls?.next
         if let evictionDue { due = min(due ?? evictionDue, evictionDue) }
+        if let pulse { due = min(due ?? pulse.next, pulse.next) }
         return due
     }
 
@@ -47,6 +53,7 @@ struct EchoServerHandler: Handler, ~Copyable {
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {
         let openedBefore = opened
+        if let lag = pulse?.beat(completions.reapedAt) { row.latency.record(lag) }
         stalls?.sleepIfDue(completions.reapedAt)
         for position in 0..<completions.count {
             switch completions[position] {
@@ -80,6 +87,8 @@ struct EchoServerHandler: Handler, ~Copyable {
         row[.closed] = closed
         row[.open] = opened - closed
         row[.echoes] = echoes
+        row[.slotsInUse] = operations.connectionCount
+        row[.buffersInUse] = operations.buffersInUse
     }
 
     /// What a look at the connections has brought.

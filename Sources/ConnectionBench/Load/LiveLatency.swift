@@ -42,6 +42,12 @@ struct LiveLatency: @unchecked Sendable {
         return (8 + UInt64(index % 8)) * width + width / 2
     }
 
+    /// The end of a bucket.
+    static func upperBound(_ index: Int) -> UInt64 {
+        let octave = UInt64(octaveFirst + index / 8)
+        return (8 + UInt64(index % 8) + 1) << (octave - 3)
+    }
+
     private func word(_ index: Int) -> UnsafeMutablePointer<Atomic<Int>> {
         (base + index * 8).assumingMemoryBound(to: Atomic<Int>.self)
     }
@@ -60,6 +66,13 @@ struct LiveLatency: @unchecked Sendable {
             var difference = self
             for index in counts.indices { difference.counts[index] -= earlier.counts[index] }
             return difference
+        }
+
+        var total: Int { counts.reduce(0, +) }
+
+        /// What the largest recorded value cannot be above; `nil` where nothing was recorded.
+        var highest: UInt64? {
+            counts.lastIndex { $0 > 0 }.map { LiveLatency.upperBound($0) }
         }
 
         /// `nil` where nothing was recorded.

@@ -104,7 +104,7 @@ struct LoadClient: Handler, ~Copyable {
         }
         if mailbox.newest != commandSeen { takeCommand(now) }
         advance(now, &operations)
-        publish()
+        publish(operations)
     }
 
     // MARK: Commands
@@ -195,7 +195,7 @@ struct LoadClient: Handler, ~Copyable {
         }
     }
 
-    private func publish() {
+    private func publish(_ operations: borrowing OperationQueue) {
         row[.open] = open
         row[.opened] = opened
         row[.opening] = opening
@@ -204,5 +204,7 @@ struct LoadClient: Handler, ~Copyable {
         row[.lost] = lost
         row[.echoes] = echoes
         row[.wrong] = wrong
+        row[.slotsInUse] = operations.connectionCount
+        row[.buffersInUse] = operations.buffersInUse
     }
 }

@@ -34,6 +34,8 @@ final class Scoreboard: @unchecked Sendable {
         case opening
         /// Connections that the server has reset: they held others up, or were quiet for too long.
         case evicted
+        /// Connections that the engine has a slot for, and buffers that somebody owes back.
+        case slotsInUse, buffersInUse
     }
 
     /// What the parent lets the clients do, in a row of its own that only the parent writes.
@@ -125,7 +127,7 @@ final class Scoreboard: @unchecked Sendable {
             nonmutating set { pointer(figure).pointee.store(newValue, ordering: .relaxed) }
         }
 
-        /// Of answers, from their due time.
+        /// Of answers, from their due time (client), or of a measured loop's lag (server).
         var latency: LiveLatency { LiveLatency(base: base + Scoreboard.figuresByteCount) }
 
         private func pointer(_ figure: Figure) -> UnsafeMutablePointer<Atomic<Int>> {

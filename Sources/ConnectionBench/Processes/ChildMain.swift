@@ -59,7 +59,7 @@ public enum ChildMain {
         let engine = try Engine(setup.configuration(listen: addresses)) { worker in
             EchoServerHandler(
                 row: board.row(setup.firstRow + worker), shape: setup.serverShape,
-                quietLimits: setup.quietLimits)
+                quietLimits: setup.quietLimits, measuresLag: setup.measuresLag)
         }
         try channel.send(
             ChildMessage.ready(

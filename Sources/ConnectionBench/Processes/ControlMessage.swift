@@ -20,6 +20,8 @@ struct EngineSetup: Codable, Sendable {
     var serverShape: ServerShape
     /// Of a server; `nil`: it keeps connections for ever, however quiet they are.
     var quietLimits: QuietLimits?
+    /// Of a server: its loops want a turn every 10 ms, and tell how late it comes.
+    var measuresLag = false
     /// The first of this process's rows in the scoreboard, one per worker.
     var firstRow = 0
     var rowCount = 0

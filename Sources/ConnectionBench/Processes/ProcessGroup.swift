@@ -12,6 +12,7 @@ final class ProcessGroup {
     private var acceptLagPerListener: Int
     private let network: RunNetwork
     private let watch: RunWatch
+    private let soak: SoakShape?
     private(set) var layout: RunLayout
     let board: Scoreboard
     private(set) var servers: [ChildProcess] = []
@@ -30,8 +31,10 @@ final class ProcessGroup {
 
     init(
         _ plan: RunPlan, backend: BackendKind, target: Int, preflight: Preflight?,
-        sourcePorts: ClosedRange<UInt16>, host: HostFacts, network: RunNetwork, watch: RunWatch
+        sourcePorts: ClosedRange<UInt16>, host: HostFacts, network: RunNetwork, watch: RunWatch,
+        soak: SoakShape? = nil
     ) throws {
+        self.soak = soak
         self.plan = plan
         self.target = target
         self.preflight = preflight
@@ -129,7 +132,9 @@ final class ProcessGroup {
     func startClients() throws {
         // Spare tuples stand in for those whose source port turns out to be taken.
         var connections = target + max(1_000, target / 50)
-        let replacements = self.plan.load.replacements(of: target, workers: workersPerSide)
+        let replacements =
+            soak?.replacements(workers: workersPerSide)
+            ?? self.plan.load.replacements(of: target, workers: workersPerSide)
         if self.plan.sourcePorts == .planned {
             let capacity = preflight?.portCapacity ?? .max
             guard replacements == 0 || target + replacements <= capacity else {
@@ -207,6 +212,7 @@ final class ProcessGroup {
         setup.firstRow = rows.lowerBound
         setup.rowCount = board.rowCount
         setup.privileges = side == 0 ? privileges.server : privileges.client
+        setup.measuresLag = side == 0 && soak != nil
         return setup
     }
 

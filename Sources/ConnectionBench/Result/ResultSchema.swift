@@ -6,11 +6,14 @@ public enum ResultSchema: String, CaseIterable, Sendable {
     case result
     /// Of several runs and their comparison, `uring-bench.set`; refers to the other one.
     case set
+    /// Of `uring-bench soak`, `uring-bench.soak`; refers to the first one too.
+    case soak
 
     public var text: String {
         switch self {
         case .result: String(decoding: PackageResources.result_schema_json, as: UTF8.self)
         case .set: String(decoding: PackageResources.set_schema_json, as: UTF8.self)
+        case .soak: String(decoding: PackageResources.soak_schema_json, as: UTF8.self)
         }
     }
 }

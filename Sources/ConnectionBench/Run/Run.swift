@@ -21,6 +21,8 @@ public final class Run {
     let latestInterval = LatestInterval()
     /// Time spent in the ramps of the steps so far, for the timeline.
     var rampSecondsBefore = 0.0
+    /// Of a soak, which takes the place of what a run does at its last step.
+    let soak: SoakState?
     private var samplerThread: BackgroundThread?
     var shellProbe: ShellProbe?
     /// Of the values that this run has raised on the host.
@@ -40,10 +42,20 @@ public final class Run {
     /// - Parameters:
     ///   - calibration: what a connection costs here, if that is known already.
     ///   - observers: hear of the run while it goes on.
-    public init(
+    public convenience init(
         plan: RunPlan, tool: ToolFacts, commandLine: [String], progress: RunProgress,
         calibration: Calibration? = nil, observers: [any RunObserver] = []
     ) throws {
+        try self.init(
+            plan: plan, tool: tool, commandLine: commandLine, progress: progress,
+            calibration: calibration, observers: observers, soak: nil)
+    }
+
+    init(
+        plan: RunPlan, tool: ToolFacts, commandLine: [String], progress: RunProgress,
+        calibration: Calibration? = nil, observers: [any RunObserver] = [], soak: SoakState?
+    ) throws {
+        self.soak = soak
         startedAt = .now
         let live = progress.isLive ? [latestInterval] : []
         events = RunBroadcast(observers + live, startedAt: startedAt)
@@ -91,10 +103,7 @@ public final class Run {
             try start(backend, climb)
             for step in climb.steps { try self.climb(to: step) }
             if let last = climb.last { try meetWall(last) }
-            try churn()
-            try storm()
-            if plan.sweeps { try sweep() }
-            if plan.holdSeconds > 0 { try hold() }
+            if let soak { try self.soak(soak) } else { try tryWhatIsHeld() }
             result.complete = true
             result.exitCode = 0
         } catch let stop as RunStop {
@@ -113,6 +122,14 @@ public final class Run {
         finishResult()
         events.send(.ended(result))
         return result
+    }
+
+    /// At the last step.
+    private func tryWhatIsHeld() throws {
+        try churn()
+        try storm()
+        if plan.sweeps { try sweep() }
+        if plan.holdSeconds > 0 { try hold() }
     }
 
     private func stopped(_ reason: StopReason) {

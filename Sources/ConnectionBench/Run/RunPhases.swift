@@ -31,7 +31,7 @@ extension Run {
             throw error
         }
         try measureMemory(&ramp.record, group)
-        if plan.probeSeconds > 0 { ramp.record.probe = try probe(group, step) }
+        if plan.probeSeconds > 0, soak == nil { ramp.record.probe = try probe(group, step) }
         show(ramp.record)
         try checkProbe(ramp.record)
         try checkVerified(ramp.record)

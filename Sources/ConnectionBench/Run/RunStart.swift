@@ -147,7 +147,7 @@ extension Run {
         let group = try ProcessGroup(
             plan, backend: backend, target: climb.target, preflight: result.preflight,
             sourcePorts: sourcePorts, host: result.host, network: network,
-            watch: watch)
+            watch: watch, soak: soak?.shape)
         self.group = group
         result.layout = group.layout
         try group.startServers()
@@ -157,6 +157,7 @@ extension Run {
             kernel: try KernelMemory.read(), memory: try UsableMemory.read(),
             server: try network.asServer { try NetworkCounters.read() },
             client: try network.asClient { try NetworkCounters.read() })
+        try noteSoakBase(group)
         watch.sampler.watch(group.samplerTarget)
         if plan.climbsToWall { shellProbe = try ShellProbe() }
         progress.say(

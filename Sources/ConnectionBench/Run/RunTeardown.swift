@@ -27,8 +27,10 @@ extension Run {
         record.closesPerSecond =
             Double(max(0, record.connections - left)) / max(record.seconds, 1e-9)
         record.processor = meter.read(group)
+        lookAfterClose(group)
         record.timeWait = network.asClient { try? SocketStatistics.read().timeWait }
         record.childrenKilled = group.end(seconds: mustHurry ? 4 : 20)
+        lookAfterEnd(group)
         awaitMemory(&record, held: held, seconds: mustHurry ? 10 : 60)
         result.teardown = record
     }

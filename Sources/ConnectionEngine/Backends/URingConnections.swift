@@ -145,6 +145,7 @@ extension URingBackend {
         let id = completion.userData.id
         if let buffer = completion.buffer {
             rings[ring].tookBuffer()
+            pool.noteGivenOut()
             guard unsafe table.slot(id) != nil else {
                 giveBack(buffer, ring: ring)
                 counters.staleCompletions += 1

@@ -185,6 +185,7 @@ extension URingBackend {
     private func provide(_ buffer: Buffer, _ ring: Int) {
         unsafe rings[ring].provide(
             buffer, at: pool.address(of: buffer), byteCount: pool.byteCount)
+        pool.noteProvided()
     }
 
     /// What handlers released lies in the pool: refills the groups that have run low.

@@ -151,6 +151,24 @@ import Testing
         #expect(stage.row[.open] == 2)
     }
 
+    @Test("one churn after another, a client's list of its connections does not grow")
+    func slices() throws {
+        let stage = try stage(tuples: 1_000)
+        _ = stage.opened(4)
+        for slice in 0..<50 {
+            let start = 1_000 * Double(slice)
+            let asked = stage.churn(closesPerSecond: 300, from: start, for: 10)
+            let more = stage.turn(
+                asked.aborts.map { .closed($0, .requested) }
+                    + asked.connects.map { .connected($0) }, at: start + 9)
+            stage.turn(
+                more.aborts.map { .closed($0, .requested) }
+                    + more.connects.map { .connected($0) }, at: start + 10)
+            #expect(try #require(stage.mailbox.takeReport()).retired == 3)
+            #expect(stage.places == 4 && stage.row[.open] == 4)
+        }
+    }
+
     @Test("in a storm all connects are due at once, without a window, and in parts")
     func storm() throws {
         var settings = LoadSettings()

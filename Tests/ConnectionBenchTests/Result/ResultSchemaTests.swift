@@ -133,8 +133,21 @@ import Testing
         ]
     }
 
+    private static func soakValues() throws -> [String: Any] {
+        let series = MadeUpSoak.memory(MadeUpSoak.flat)
+        return [
+            "": MadeUpSoak.complete, "SoakShape": MadeUpSoak.shape, "SoakLoad": SoakLoad(),
+            "SoakLag": SoakLag(), "SoakCheck": SoakCheck(.slots), "SoakSeries": series,
+            "SeriesVerdict": try #require(series.verdict),
+        ]
+    }
+
     private static func values(_ kind: ResultSchema) throws -> [String: Any] {
-        kind == .result ? try resultValues() : setValues()
+        switch kind {
+        case .result: try resultValues()
+        case .set: setValues()
+        case .soak: try soakValues()
+        }
     }
 
     @Test("every field of a type is in its schema, and no other", arguments: ResultSchema.allCases)
@@ -163,13 +176,14 @@ import Testing
 
     @Test("every field is described, and every reference leads somewhere")
     func references() throws {
-        let (result, set) = (try Self.schema(.result), try Self.schema(.set))
+        let result = try Self.schema(.result)
         let identity = try #require(result.id)
         let known = Set((result.definitions ?? [:]).keys.map { identity + "#/$defs/" + $0 })
             .union([identity])
-        for (schema, isSet) in [(result, false), (set, true)] {
+        for kind in ResultSchema.allCases {
+            let schema = try Self.schema(kind)
             let own = Set((schema.definitions ?? [:]).keys.map { "#/$defs/" + $0 })
-            let targets = isSet ? own.union(known) : own
+            let targets = kind == .result ? own : own.union(known)
             for (name, object) in schema.objects {
                 for (field, property) in object.properties ?? [:] {
                     #expect(property.description?.hasSuffix(".") == true, "\(name).\(field)")
@@ -194,6 +208,10 @@ import Testing
             runs: [RunSet.CandidateRun(candidate: "epoll", round: 1, result: result)])
         #expect(try SchemaCheck.complaints(JSONText.pretty(result)) == "")
         #expect(try SchemaCheck.complaints(JSONText.pretty(set)) == "")
+        var soak = MadeUpSoak.complete
+        soak.judge()
+        soak.series[0].values[0] = nil
+        #expect(try SchemaCheck.complaints(JSONText.pretty(soak)) == "")
         set.runs[0].result.steps[0].connectsPerSecond = .nan
         #expect(try SchemaCheck.complaints(JSONText.pretty(set)) == "")
         let more = try JSONText.pretty(result).replacing("\"complete\"", with: "\"compleat\"")

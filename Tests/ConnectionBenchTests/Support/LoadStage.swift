@@ -137,6 +137,9 @@ final class LoadStage {
         return .received(id, buffer, byteCount: UInt32(bytes.count))
     }
 
+    /// Places in the client's list of connections that are taken, gaps included.
+    var places: Int { client.links.count }
+
     var freeBuffers: Int { operations.freeBufferCount }
 }
 

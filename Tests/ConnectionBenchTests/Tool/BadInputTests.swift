@@ -121,6 +121,18 @@ extension ToolTests {
             Wrong("compare --run a b -- --conns 0", "after --", "allowed is 1 to 100,000,000"),
             Wrong("compare --run a b -- --backend all", "after --", "one backend"),
             Wrong("compare --run /nonexistent /tmp", "/nonexistent is no executable"),
+            Wrong("soak --for 30", "--for", "'30' is no length of time", "90s, 30m, 2h or 1h30m"),
+            Wrong("soak --for 1s", "--for", "allowed is 2 s to 31.0 days", "30m"),
+            Wrong("soak --for 10s --every 20s", "--every 20 s", "longer than the soak of 10 s"),
+            Wrong("soak --every 5", "--every", "is no length of time"),
+            Wrong("soak --churn 2M", "--churn", "allowed is 0 to 1,000,000 connections/s"),
+            Wrong("soak --churn 1M --for 744h", "--churn", "10,000,000,000", "a shorter --for"),
+            Wrong("soak --close sometimes", "sometimes", "reset", "fin", "mixed"),
+            Wrong("soak --max-lag 100", "--max-lag", "is no length of time", "for example"),
+            Wrong("soak --backend all", "all", "uring", "epoll", "threads", "auto"),
+            Wrong("soak --conns max", "max", "500k or 1.5M"),
+            Wrong("soak --message 4k", "4,000", "2,048", "--buffer 4000"),
+            Wrong("soak --mask speed", "--mask speed", "deferTaskRun"),
             Wrong("doctor --pid 0", "--pid", "allowed is 1 to 4,194,304"),
         ]
 

@@ -100,6 +100,30 @@ extension Contract {
             #expect(engine.journal.read { $0.freeNow } == 2)
         }
 
+        @Test(
+            "between messages no buffer is owed back, although rings keep some; a kept one is",
+            arguments: BackendKind.tested, IdleMode.allCases)
+        func inUse(backend: BackendKind, idleMode: IdleMode) throws {
+            let echo = try TestEngine(backend, .echo, listens: true) { $0.idleMode = idleMode }
+            defer { echo.end() }
+            let peers = try (0..<20).map { _ in try Peer.connected(to: echo.address) }
+            for round in 0..<5 {
+                for peer in peers { try peer.write([UInt8(round), 7]) }
+                for peer in peers { #expect(try peer.read(2) == [UInt8(round), 7]) }
+            }
+            try eventually("all buffers back") { try echo.perform { $0.buffersInUse } == 0 }
+            #expect(try echo.perform { $0.connectionCount } == 20)
+            let kept = try echo.perform { operations in
+                operations.takeBuffer() != nil ? operations.buffersInUse : -1
+            }
+            #expect(kept == 1)
+            for peer in peers { peer.close() }
+            try echo.becomesEmpty()
+            try eventually("all slots free") { try echo.perform { $0.connectionCount } == 0 }
+            // The one that the test keeps.
+            #expect(try echo.perform { $0.buffersInUse } == 1)
+        }
+
         @Test("a received buffer can be sent on another connection", arguments: BackendKind.tested)
         func crossed(backend: BackendKind) throws {
             let engine = try TestEngine(backend, .keep, listens: true) { $0.idleMode = .poll }

@@ -29,6 +29,20 @@ import Testing
         #expect(pool.take() == first)
     }
 
+    @Test("a buffer that waits in a ring is nobody's to give back; one that came from it is")
+    func inUse() throws {
+        let pool = try BufferPool(count: 4, byteCount: 16)
+        defer { pool.deallocate() }
+        let buffer = try #require(pool.take())
+        #expect(pool.inUseCount == 1)
+        pool.noteProvided()
+        #expect(pool.inUseCount == 0 && pool.freeCount == 3)
+        pool.noteGivenOut()
+        #expect(pool.inUseCount == 1)
+        pool.putBack(buffer)
+        #expect(pool.inUseCount == 0 && pool.freeCount == 4)
+    }
+
     @Test("buffers do not overlap", arguments: [16, 63, 64, 65, 2_048, 4_000] as [UInt32])
     func places(byteCount: UInt32) throws {
         let pool = try BufferPool(count: 8, byteCount: byteCount)
