@@ -75,7 +75,7 @@ struct SocketDiagnosis: ~Copyable {
     }
 
     /// - Returns: how the list ended; `nil` when there is more.
-    private static func read(
+    static func read(
         _ messages: UnsafeRawBufferPointer, _ body: (TCPSocket) -> Void
     ) -> CInt? {
         let headerBytes = MemoryLayout<nlmsghdr>.size
