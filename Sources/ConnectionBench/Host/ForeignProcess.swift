@@ -139,7 +139,7 @@ public struct ProcessFacts: Codable, Hashable, Sendable {
         for name in names where Int32(name) != nil {
             let status = lines("/proc/\(name)/status", files)
             guard number(status, "Uid", column: 0).value == user else { continue }
-            sum += number(status, "Threads").value ?? 0
+            sum &+= number(status, "Threads").value ?? 0
         }
         return .known(sum)
     }
@@ -192,7 +192,9 @@ extension ProcessFacts {
 
     static func kibibytes(_ lines: Fact<KeyedLines>, _ key: String) -> Fact<Int> {
         switch number(lines, key) {
-        case .known(let count): .known(count * 1_024)
+        case .known(let count):
+            KeyedLines.bytes(kibibytes: count).map { .known($0) }
+                ?? .unknown(because: "'\(key): \(count) kB' is not understood")
         case .unknown(let reason): .unknown(because: reason)
         }
     }
