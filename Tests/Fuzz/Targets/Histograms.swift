@@ -7,18 +7,20 @@ import FoundationEssentials
 extension FuzzTarget {
     /// As text, as the bytes that the text stands for, and as what they would hold if they were
     /// framed and summed rightly: the last is where most of the parser is.
-    public static let histogram = FuzzTarget("histogram", bytes: { bytes in
-        decode(String(decoding: bytes, as: UTF8.self))
-        decode(Data(bytes).base64EncodedString())
-        var outer = BigEndianBytes()
-        let zlib = StoredZlib.wrap(bytes)
-        promise((try? StoredZlib.unwrap(zlib)) == bytes, "a frame that loses what it holds")
-        promise((try? StoredZlib.unwrap(zlib.dropLast())) == nil, "a frame that was cut off")
-        outer.append(UInt32(0x1c84_9304 | 0x10))
-        outer.append(UInt32(zlib.count))
-        decode(Data(outer.bytes + zlib).base64EncodedString())
-        numbers(bytes)
-    })
+    public static let histogram = FuzzTarget(
+        "histogram",
+        bytes: { bytes in
+            decode(String(decoding: bytes, as: UTF8.self))
+            decode(Data(bytes).base64EncodedString())
+            var outer = BigEndianBytes()
+            let zlib = StoredZlib.wrap(bytes)
+            promise((try? StoredZlib.unwrap(zlib)) == bytes, "a frame that loses what it holds")
+            promise((try? StoredZlib.unwrap(zlib.dropLast())) == nil, "a frame that was cut off")
+            outer.append(UInt32(0x1c84_9304 | 0x10))
+            outer.append(UInt32(zlib.count))
+            decode(Data(outer.bytes + zlib).base64EncodedString())
+            numbers(bytes)
+        })
 
     private static func decode(_ text: String) {
         guard let counts = try? HistogramText.decode(text) else { return }

@@ -6,19 +6,27 @@ import FoundationEssentials
 
 extension FuzzTarget {
     /// What was read is written and read again as the same.
-    public static let result = FuzzTarget("result", text: { text in
-        switch try? ResultDecoder.decode(text, from: "r") {
-        case .run(let run): survives(run)
-        case .set(let set): survives(set)
-        case nil: break
-        }
-        let decoder = JSONText.decoder()
-        let data = Data(text.utf8)
-        if let report = try? decoder.decode(ComparisonReport.self, from: data) { survives(report) }
-        if let story = try? decoder.decode(PortStoryResult.self, from: data) { survives(story) }
-        if let process = try? decoder.decode(ForeignReport.self, from: data) { survives(process) }
-        if let counts = try? decoder.decode(TCPSocketCounts.self, from: data) { survives(counts) }
-    })
+    public static let result = FuzzTarget(
+        "result",
+        text: { text in
+            switch try? ResultDecoder.decode(text, from: "r") {
+            case .run(let run): survives(run)
+            case .set(let set): survives(set)
+            case nil: break
+            }
+            let decoder = JSONText.decoder()
+            let data = Data(text.utf8)
+            if let report = try? decoder.decode(ComparisonReport.self, from: data) {
+                survives(report)
+            }
+            if let story = try? decoder.decode(PortStoryResult.self, from: data) { survives(story) }
+            if let process = try? decoder.decode(ForeignReport.self, from: data) {
+                survives(process)
+            }
+            if let counts = try? decoder.decode(TCPSocketCounts.self, from: data) {
+                survives(counts)
+            }
+        })
 
     static func survives<Value: Codable>(_ value: Value) {
         let first: String
