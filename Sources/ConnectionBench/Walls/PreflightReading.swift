@@ -71,9 +71,9 @@ enum PortsInUse {
         for line in text.split(separator: "\n").dropFirst() {
             let columns = line.split(separator: " ", maxSplits: 2)
             guard columns.count == 3, let colon = columns[1].lastIndex(of: ":"),
-                let port = Int(columns[1][columns[1].index(after: colon)...], radix: 16)
+                let port = UInt16(columns[1][columns[1].index(after: colon)...], radix: 16)
             else { throw FileError(path: path, expected: "an address and port in '\(line)'") }
-            ports.insert(port)
+            ports.insert(Int(port))
         }
         return ports
     }
