@@ -19,6 +19,8 @@ found=$root/.build-fuzz/found
 build() {
     local log
     log=$(mktemp)
+    # SwiftPM looks for new files in the package itself only, not in the ones that it depends on.
+    touch Package.swift
     # One program with all targets: its modules are built once, with coverage counters in each.
     # gold, the default linker, breaks off at these modules.
     if ! "${SWIFT:-swift}" build --scratch-path "$root/.build-fuzz" --product fuzz-parsers \
@@ -39,7 +41,7 @@ fuzz() {
     case $target in
     result*) dictionary=(-dict=json.dict) ;;
     esac
-    FUZZ_TARGET=$target "$program" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    FUZZ_TARGET=$target "$program" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="Crashes/$target/" "${dictionary[@]}" "$@"
 }
 
