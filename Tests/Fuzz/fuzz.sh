@@ -41,8 +41,8 @@ fuzz() {
     case $target in
     result*) dictionary=(-dict=json.dict) ;;
     esac
-    FUZZ_TARGET=$target "$program" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="Crashes/$target/" "${dictionary[@]}" "$@"
+    FUZZ_TARGET=$target "$program" -timeout=60 -report_slow_units=60 -rss_limit_mb=2048 \
+        -print_final_stats=1 -artifact_prefix="Crashes/$target/" "${dictionary[@]}" "$@"
 }
 
 # The input that was kept, and the broken promise.
