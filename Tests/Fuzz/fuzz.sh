@@ -41,6 +41,8 @@ fuzz() {
     case $target in
     result*) dictionary=(-dict=json.dict) ;;
     esac
+    # libFuzzer wants the folder for what it may find; an empty one does not stay.
+    mkdir -p "Crashes/$target"
     FUZZ_TARGET=$target "$program" -timeout=60 -report_slow_units=60 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="Crashes/$target/" "${dictionary[@]}" "$@"
 }
@@ -67,7 +69,6 @@ run() {
             complain "$log"
             failed=1
         fi
-        rmdir --ignore-fail-on-non-empty "Crashes/$target"
     done
     return $failed
 }
@@ -77,7 +78,7 @@ replay() {
     log=$(mktemp)
     for target in $(targets); do
         for folder in "Corpus/$target" "Crashes/$target"; do
-            [[ -d $folder ]] || continue
+            [[ -n $(ls -A "$folder" 2>/dev/null) ]] || continue
             count=$((count + $(find "$folder" -type f | wc -l)))
             # Each as a file of its own, so that a report names it.
             if ! fuzz "$target" "$folder"/* >"$log" 2>&1; then
@@ -98,6 +99,7 @@ merge() {
     fuzz "$target" -merge=1 -max_len=4096 "Corpus/$target" "$found/$target" 2>&1 | tail -n 2
 }
 
+trap 'find Crashes -mindepth 1 -type d -empty -delete' EXIT
 case ${1:-} in
 run) build; run "${2:-60}" "${3:-}" ;;
 replay) build; replay ;;
