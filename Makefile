@@ -20,7 +20,8 @@ MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
 .PHONY: simulate mutations bench walls hostile setup-tests test test-release build setup man completions lint format floor \
     example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
-    bench-tests coverage soak clean
+    bench-tests coverage soak fuzz fuzz-replay sanitize sanitize-address sanitize-thread \
+    sanitize-undefined clean
 
 # The main job: N connections on one machine, measured at each step; the result and a page with charts
 # land in out/.
@@ -109,6 +110,24 @@ setup-tests: setup
 	    'import hdrh.histogram, jsonschema, referencing, prometheus_client' 2>/dev/null \
 	    || python3 -m pip install -q --target $(TEST_PYTHON) --upgrade \
 	        hdrhistogram jsonschema prometheus_client
+
+# New inputs for every parser, or for TARGET, each for so many seconds (Tests/Fuzz/README.md); one that
+# breaks a promise is kept and named. `fuzz-replay` runs the inputs that there are, once.
+fuzz: SECONDS = 60
+fuzz: setup
+	Tests/Fuzz/fuzz.sh run $(SECONDS) $(TARGET)
+
+fuzz-replay: setup
+	Tests/Fuzz/fuzz.sh replay
+
+# Tests under the address (with leaks), thread and, for C, undefined-behaviour sanitizer.
+sanitize: sanitize-address sanitize-thread sanitize-undefined
+
+sanitize-address sanitize-thread: setup-tests
+	Tests/Sanitize/tests.sh $(@:sanitize-%=%)
+
+sanitize-undefined: setup
+	Tests/Sanitize/undefined.sh
 
 lint:
 	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)

@@ -8,6 +8,7 @@ let package = Package(
     name: "connection-engine",
     products: [
         .library(name: "ConnectionEngine", targets: ["ConnectionEngine"]),
+        .library(name: "BenchReport", targets: ["BenchReport"]),
         .library(name: "ConnectionBench", targets: ["ConnectionBench"]),
         .executable(name: "uring-bench", targets: ["uring-bench"]),
     ],

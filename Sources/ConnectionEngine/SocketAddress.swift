@@ -49,9 +49,10 @@ public struct SocketAddress: Hashable, Sendable {
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let digits = text[text.index(after: colon)...]
-        // `UInt16` would read a sign too.
-        guard digits.first != "+", let port = UInt16(digits) else { return nil }
+        // `UInt16` would read a sign too, and `inet_pton` would stop at a zero byte.
+        let isNumber = digits.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
         let host = text[..<colon]
+        guard isNumber, let port = UInt16(digits), !host.utf8.contains(0) else { return nil }
         if host.hasPrefix("["), host.hasSuffix("]") {
             var bytes = in6_addr()
             guard unsafe inet_pton(AF_INET6, String(host.dropFirst().dropLast()), &bytes) == 1

@@ -282,7 +282,7 @@ struct RunCommand: ParsableCommand {
         try output.finish(result)
     }
 
-    private func plan() throws -> RunPlan {
+    func plan() throws -> RunPlan {
         let seed = seed ?? UInt64(getpid())
         var plan: RunPlan
         switch connections {

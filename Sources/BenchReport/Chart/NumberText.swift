@@ -13,7 +13,7 @@ enum NumberText {
     static func whole(_ value: Double) -> String {
         guard value.isFinite else { return missing }
         guard abs(value) < wholeMax else { return "\(value)" }
-        return Count.format(Int(value.rounded()))
+        return Count.format(Int(saturating: value.rounded()))
     }
 
     /// `12,345.6`.
@@ -39,7 +39,7 @@ enum NumberText {
     static func duration(nanoseconds: Double) -> String {
         guard nanoseconds.isFinite, nanoseconds >= 0 else { return missing }
         guard nanoseconds < 1.8e19 else { return "\(nanoseconds / 1e9) s" }
-        return DurationText.of(UInt64(nanoseconds.rounded()))
+        return DurationText.of(UInt64(saturating: nanoseconds.rounded()))
     }
 
     /// `100 µs`, `2 ms`: a duration on an axis.
@@ -66,7 +66,7 @@ enum NumberText {
     /// For attributes: no separators, at most one decimal place.
     static func plain(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e9 else { return "0" }
-        let tenths = Int((value * 10).rounded())
+        let tenths = Int(saturating: (value * 10).rounded())
         let sign = tenths < 0 ? "-" : ""
         let (whole, rest) = (abs(tenths) / 10, abs(tenths) % 10)
         return rest == 0 ? "\(sign)\(whole)" : "\(sign)\(whole).\(rest)"

@@ -92,7 +92,7 @@ struct PlotFrame {
     private var xTicks: [Markup] {
         let longest = Double([x.low, x.high].map { xAxis.format.tick($0).count }.max() ?? 4)
         let room = max(34, (longest + 2) * Self.characterWidth)
-        var ticks = Ticks(x, count: max(2, Int((right - left) / room)))
+        var ticks = Ticks(x, count: max(2, Int(saturating: (right - left) / room)))
         if let labelled = xAxis.labelled { ticks.major = thinned(labelled) }
         var parts: [Markup] = []
         for value in ticks.major {

@@ -85,7 +85,8 @@ struct StackChart {
     /// Every one where there is room, else every second or third, and the last in any case.
     private func isLabelled(_ category: Int, room: Double) -> Bool {
         let longest = Double(categories.map(\.count).max() ?? 0) + 1
-        let interval = max(1, Int((longest * PlotFrame.characterWidth / room).rounded(.up)))
+        let interval = max(
+            1, Int(saturating: (longest * PlotFrame.characterWidth / room).rounded(.up)))
         return (categories.count - 1 - category) % interval == 0
     }
 

@@ -57,8 +57,8 @@ struct Ticks {
     private static func multiples(
         _ scale: Scale, _ digits: [Double], every interval: Int
     ) -> [Double] {
-        let first = Int(floor(log10(scale.low) - 1e-9))
-        let last = Int(ceil(log10(scale.high)))
+        let first = Int(saturating: floor(log10(scale.low) - 1e-9))
+        let last = Int(saturating: ceil(log10(scale.high)))
         var ticks: [Double] = []
         for exponent in first...last where exponent % interval == 0 {
             // Small powers by division: 0.001 is then the same as in the source.

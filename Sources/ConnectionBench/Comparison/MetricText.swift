@@ -53,10 +53,10 @@ extension Metric {
     func text(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
         switch unit {
-        case .nanoseconds: return DurationText.of(UInt64(max(0, value)))
-        case .microseconds: return DurationText.of(UInt64(max(0, value * 1_000)))
-        case .bytes: return "\(Count.format(Int(value.rounded()))) B"
-        case .perSecond: return Count.format(Int(value.rounded()))
+        case .nanoseconds: return DurationText.of(UInt64(saturating: max(0, value)))
+        case .microseconds: return DurationText.of(UInt64(saturating: max(0, value * 1_000)))
+        case .bytes: return "\(Count.format(Int(saturating: value.rounded()))) B"
+        case .perSecond: return Count.format(Int(saturating: value.rounded()))
         }
     }
 

@@ -26,12 +26,20 @@ enum ResultDecoder {
     }
 
     static func load(_ path: String) throws(ResultFileError) -> LoadedResult {
-        let data: Data
+        let text: String
         do {
-            data = Data(try TextFile.read(path).utf8)
+            text = try TextFile.read(path)
         } catch {
             throw ResultFileError(description: "\(error)")
         }
+        return try decode(text, from: path)
+    }
+
+    /// - Parameter path: names the text in errors.
+    static func decode(
+        _ text: String, from path: String
+    ) throws(ResultFileError) -> LoadedResult {
+        let data = Data(text.utf8)
         let decoder = JSONText.decoder()
         let header: Header
         do {

@@ -68,6 +68,6 @@ extension SampleSummary {
     /// `±12 %`; nothing where there is no interval.
     var spreadText: String {
         guard values.count > 1, let halfWidth else { return "" }
-        return "±\(Int((100 * halfWidth).rounded())) %"
+        return "±\(Int(saturating: (100 * halfWidth).rounded())) %"
     }
 }

@@ -133,14 +133,14 @@ enum ChangeText {
     static func percent(_ part: Double) -> String {
         guard part.isFinite, part < 1e6 else { return "over 99,999,999 %" }
         var text = Decimal1.text(100 * part)
-        if 100 * part >= 9.95 { text = Count.format(Int((100 * part).rounded())) }
+        if 100 * part >= 9.95 { text = Count.format(Int(saturating: (100 * part).rounded())) }
         if text.hasSuffix(".0") { text = String(text.dropLast(2)) }
         return "\(text) %"
     }
 
     static func pValue(_ value: Double) -> String {
         if value < 0.001 { return "< 0.001" }
-        let thousandths = Int((value * 1_000).rounded())
+        let thousandths = Int(saturating: (value * 1_000).rounded())
         let digits = String(thousandths % 1_000)
         return "\(thousandths / 1_000)." + String(repeating: "0", count: 3 - digits.count) + digits
     }

@@ -32,7 +32,7 @@ public struct Checkout {
     }
 
     /// From a line `<old> <new> <name> <mail> <seconds> <zone>\t<reason>`.
-    private static func move(_ line: String) -> (time: Int, commit: String)? {
+    static func move(_ line: String) -> (time: Int, commit: String)? {
         let words = (line.split(separator: "\t").first ?? "").split(separator: " ")
         guard words.count >= 5, let time = Int(words[words.count - 2]), words[1].count >= 40
         else { return nil }

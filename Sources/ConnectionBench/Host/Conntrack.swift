@@ -25,7 +25,7 @@ enum Conntrack {
         for name in ["drop", "early_drop"] {
             guard let column = names.firstIndex(of: name[...]) else { continue }
             for line in lines.dropFirst() where column < line.count {
-                sum += Int(line[column], radix: 16) ?? 0
+                sum += UInt32(line[column], radix: 16).map { Int($0) } ?? 0
             }
         }
         return sum

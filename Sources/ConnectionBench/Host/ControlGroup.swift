@@ -53,7 +53,7 @@ struct ControlGroup {
         let counts = directories(controller: "pids").compactMap { directory in
             files.text("\(directory)/pids.events").flatMap { Self.value(of: "max", in: $0) }
         }
-        return counts.isEmpty ? nil : counts.reduce(0, +)
+        return counts.isEmpty ? nil : counts.reduce(0, &+)
     }
 
     /// How often a limit on memory was met: `max` of memory.events (v2), memory.failcnt (v1). A sum
@@ -63,7 +63,7 @@ struct ControlGroup {
             files.text("\(directory)/memory.events").flatMap { Self.value(of: "max", in: $0) }
                 ?? files.integer("\(directory)/memory.failcnt")
         }
-        return counts.isEmpty ? nil : counts.reduce(0, +)
+        return counts.isEmpty ? nil : counts.reduce(0, &+)
     }
 
     /// A line such as `max 3`.
@@ -84,7 +84,7 @@ struct ControlGroup {
     private func used(_ path: String, in directory: String) -> Int? {
         guard let usage = files.integer(path) else { return nil }
         let statistics = files.text("\(directory)/memory.stat") ?? ""
-        return max(0, usage - (Self.inactiveFileBytes(statistics: statistics) ?? 0))
+        return max(0, max(0, usage) - (Self.inactiveFileBytes(statistics: statistics) ?? 0))
     }
 
     /// File cache that the kernel drops first, from a memory.stat.
@@ -92,7 +92,9 @@ struct ControlGroup {
         let lines = statistics.split(separator: "\n").map { $0.split(separator: " ") }
         // v1 has the value of the group alone as well; the one with its children matches the usage.
         for name in ["total_inactive_file", "inactive_file"] {
-            for line in lines where line.count == 2 && line[0] == name { return Int(line[1]) }
+            for line in lines where line.count == 2 && line[0] == name {
+                return UInt(line[1]).map { Int(clamping: $0) }
+            }
         }
         return nil
     }

@@ -70,14 +70,14 @@ public struct ProcessFacts: Codable, Hashable, Sendable {
         }
         outOfMemoryScoreAdjustment = Fact { () throws(FileError) in
             let path = "\(folder)/oom_score_adj"
-            guard let value = Int(try TextFile.readValue(files.root + path)) else {
+            guard let value = Int(TextFile.trimmed(try files.read(path)[...])) else {
                 throw FileError(path: path, expected: "a number")
             }
             return value
         }
 
         let limits = Fact { () throws(FileError) in
-            try TextFile.read("\(files.root)\(folder)/limits")
+            try files.read("\(folder)/limits")
         }
         openFilesSoft = Self.limit("Max open files", 0, in: limits)
         openFilesHard = Self.limit("Max open files", 1, in: limits)
@@ -139,7 +139,7 @@ public struct ProcessFacts: Codable, Hashable, Sendable {
         for name in names where Int32(name) != nil {
             let status = lines("/proc/\(name)/status", files)
             guard number(status, "Uid", column: 0).value == user else { continue }
-            sum += number(status, "Threads").value ?? 0
+            sum &+= number(status, "Threads").value ?? 0
         }
         return .known(sum)
     }
@@ -150,7 +150,7 @@ public struct ProcessFacts: Codable, Hashable, Sendable {
 extension ProcessFacts {
     private static func lines(_ path: String, _ files: HostFiles) -> Fact<KeyedLines> {
         do throws(FileError) {
-            return .known(KeyedLines(try TextFile.read(files.root + path), path: path))
+            return .known(KeyedLines(try files.read(path), path: path))
         } catch {
             return .unknown(because: "\(error)")
         }
@@ -165,7 +165,7 @@ extension ProcessFacts {
         }
     }
 
-    private static func number(
+    static func number(
         _ lines: Fact<KeyedLines>, _ key: String, column: Int = 0
     ) -> Fact<Int> {
         switch field(lines, key) {
@@ -179,7 +179,7 @@ extension ProcessFacts {
         }
     }
 
-    private static func capabilities(_ status: Fact<KeyedLines>) -> Fact<UInt64> {
+    static func capabilities(_ status: Fact<KeyedLines>) -> Fact<UInt64> {
         switch field(status, "CapEff") {
         case .unknown(let reason): return .unknown(because: reason)
         case .known(let text):
@@ -190,14 +190,16 @@ extension ProcessFacts {
         }
     }
 
-    private static func kibibytes(_ lines: Fact<KeyedLines>, _ key: String) -> Fact<Int> {
+    static func kibibytes(_ lines: Fact<KeyedLines>, _ key: String) -> Fact<Int> {
         switch number(lines, key) {
-        case .known(let count): .known(count * 1_024)
+        case .known(let count):
+            KeyedLines.bytes(kibibytes: count).map { .known($0) }
+                ?? .unknown(because: "'\(key): \(count) kB' is not understood")
         case .unknown(let reason): .unknown(because: reason)
         }
     }
 
-    private static func limit(
+    static func limit(
         _ name: String, _ column: Int, in text: Fact<String>
     ) -> Fact<Ceiling> {
         guard case .known(let text) = text else { return .unknown(because: text.reason ?? "") }

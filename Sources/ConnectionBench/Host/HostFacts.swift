@@ -200,13 +200,13 @@ extension HostFacts {
         #endif
     }
 
-    /// How many numbers a list such as `0-3,8` has.
+    /// How many numbers a list of processors such as `0-3,8` has; the kernel has no larger ones.
     private static func countOfList(_ list: String) -> Int? {
         var count = 0
         for part in list.split(separator: ",") {
             let ends = part.split(separator: "-").map { Int($0) }
             guard let first = ends.first ?? nil, let last = ends.last ?? nil, ends.count <= 2,
-                last >= first
+                last >= first, 0...65_535 ~= first, 0...65_535 ~= last
             else { return nil }
             count += last - first + 1
         }
@@ -233,7 +233,7 @@ extension HostFacts {
             guard Int(name) != nil, let status = files.lines("/proc/\(name)/status"),
                 user(status) == own
             else { return sum }
-            return sum + (status["Threads"].flatMap { Int($0) } ?? 0)
+            return sum &+ (status["Threads"].flatMap { Int($0) } ?? 0)
         }
     }
 

@@ -100,8 +100,11 @@ struct StoredJournal {
     /// A last line without its end was not whole when its process ended, and its value was not yet
     /// written: it is left out.
     init(path: String) throws(FileError) {
+        try self.init(path: path, text: TextFile.read(path))
+    }
+
+    init(path: String, text: String) throws(FileError) {
         self.path = path
-        let text = try TextFile.read(path)
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         let decoder = JSONDecoder()
         do {

@@ -134,6 +134,9 @@ extension KernelMemory {
         pageTablesBytes = try lines.kibibytes("PageTables")
     }
 
+    /// Objects and slabs: more would not fit into any memory, and their bytes into no number.
+    private static let numbersAllowed = 0...(1 << 34)
+
     /// Reads version 2.x of slabinfo. A name may hold spaces, so columns are counted from the end:
     /// `… <objperslab> <pagesperslab> : tunables 0 0 0 : slabdata <active> <num_slabs> 0`.
     private static func parseCaches(
@@ -152,7 +155,8 @@ extension KernelMemory {
             guard count >= 16, columns[count - 4] == "slabdata",
                 let slabs = Int(columns[count - 2]), let pages = Int(columns[count - 11]),
                 let active = Int(columns[count - 15]), let perSlab = Int(columns[count - 12]),
-                perSlab > 0
+                perSlab > 0, Self.numbersAllowed.contains(slabs), 1...1_024 ~= pages,
+                Self.numbersAllowed.contains(active)
             else { throw FileError(path: path, expected: "16 columns in '\(line)'") }
             // Memory cgroups of kernels before 5.9 list a cache once per group: sum them.
             let name = columns[..<(count - 15)].joined(separator: " ")

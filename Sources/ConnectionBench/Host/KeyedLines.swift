@@ -41,7 +41,12 @@ struct KeyedLines {
         guard let value = self[key], value.hasSuffix(" kB"),
             let count = Int(TextFile.trimmed(value.dropLast(3)))
         else { return nil }
-        return count * 1_024
+        return KeyedLines.bytes(kibibytes: count)
+    }
+
+    /// `nil`: no memory has so many bytes, so the text is none of the kernel's.
+    static func bytes(kibibytes count: Int) -> Int? {
+        0...(1 << 50) ~= count ? count * 1_024 : nil
     }
 
     func integer(_ key: String) throws(FileError) -> Int {

@@ -91,37 +91,22 @@ struct DescriptorScan {
         return count
     }
 
-    /// Lines such as `    7: socket:[4711]` between `UserFiles:` and `UserBufs:`.
     private static func ring(
         fd: Int, info: String, inodes: inout Set<UInt32>
     ) -> ProcessDescriptors.Ring {
         // The kernel leaves the table out while the ring's owner is inside of it: try again.
         for _ in 0..<50 {
-            var places: Int?
-            var isInTable = false
-            var found: [UInt32] = []
+            var table = RingTable()
             do throws(FileError) {
-                try TextFile.forEachLine(info) { line in
-                    if line.starts(with: "UserFiles:".utf8) {
-                        let text = String(decoding: line.dropFirst(10), as: UTF8.self)
-                        places = Int(SysctlChange.normalised(text))
-                        isInTable = true
-                    } else if line.starts(with: "UserBufs:".utf8) {
-                        isInTable = false
-                    } else if isInTable, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
-                        // The index is padded to five columns only: do not count on a blank.
-                        let target = UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])
-                        if let inode = inode(ofSocket: target) { found.append(inode) }
-                    }
-                }
+                try TextFile.forEachLine(info) { table.add($0) }
             } catch {
                 let reason = Fact<Int>.unknown(because: "\(error)")
                 return .init(fd: fd, directSockets: reason, directPlaces: reason)
             }
-            if let places {
-                inodes.formUnion(found)
+            if let places = table.places {
+                inodes.formUnion(table.inodes)
                 return .init(
-                    fd: fd, directSockets: .known(found.count), directPlaces: .known(places))
+                    fd: fd, directSockets: .known(table.inodes.count), directPlaces: .known(places))
             }
             usleep(1_000)
         }
@@ -130,7 +115,7 @@ struct DescriptorScan {
     }
 
     /// `socket:[4711]`, with or without a blank before it; `nil` for anything else.
-    private static func inode(ofSocket link: UnsafeRawBufferPointer) -> UInt32? {
+    fileprivate static func inode(ofSocket link: UnsafeRawBufferPointer) -> UInt32? {
         let text = link.first == UInt8(ascii: " ") ? link.dropFirst() : link[...]
         guard text.starts(with: "socket:[".utf8), text.last == UInt8(ascii: "]") else { return nil }
         var inode: UInt32 = 0
@@ -158,6 +143,30 @@ struct DescriptorScan {
             if let inode = inode(ofSocket: link) { return .socket(inode) }
             if link.elementsEqual("anon_inode:[eventpoll]".utf8) { return .epoll }
             return link.elementsEqual("anon_inode:[io_uring]".utf8) ? .ring : .other
+        }
+    }
+}
+
+/// The direct descriptors in a ring's fdinfo, taken line by line.
+struct RingTable {
+    /// Places of the table; `nil`: the kernel left the table out.
+    private(set) var places: Int?
+    /// Of the sockets in it.
+    private(set) var inodes: [UInt32] = []
+    private var isInside = false
+
+    /// Lines such as `    7: socket:[4711]` between `UserFiles:` and `UserBufs:`.
+    mutating func add(_ line: UnsafeRawBufferPointer) {
+        if line.starts(with: "UserFiles:".utf8) {
+            let text = String(decoding: line.dropFirst(10), as: UTF8.self)
+            places = Int(SysctlChange.normalised(text))
+            isInside = true
+        } else if line.starts(with: "UserBufs:".utf8) {
+            isInside = false
+        } else if isInside, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
+            // The index is padded to five columns only: do not count on a blank.
+            let target = UnsafeRawBufferPointer(rebasing: line[(colon + 1)...])
+            if let inode = DescriptorScan.inode(ofSocket: target) { inodes.append(inode) }
         }
     }
 }

@@ -41,7 +41,7 @@ struct ProcessStat {
     /// The name stands in parentheses and may hold some, so columns are counted from the last `)`.
     init(pid: Int32, files: HostFiles) throws(FileError) {
         let path = "/proc/\(pid)/stat"
-        let text = try TextFile.read(files.root + path)
+        let text = try files.read(path)
         guard let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")") else {
             throw FileError(path: path, expected: "a name in parentheses")
         }

@@ -45,7 +45,7 @@ public struct ProcessNetwork: Codable, Hashable, Sendable {
     private static func overflows(_ pid: Int32, _ files: HostFiles) -> Fact<Int> {
         Fact { () throws(FileError) in
             let path = "/proc/\(pid)/net/netstat"
-            let text = try TextFile.read(files.root + path)
+            let text = try files.read(path)
             guard
                 let value = try NetworkCounters.parseTable(text, path: path)[
                     "TcpExtListenOverflows"]

@@ -89,8 +89,8 @@ public struct ProcessUsage: Codable, Hashable, Sendable {
         userSeconds += Double(sign) * other.userSeconds
         systemSeconds += Double(sign) * other.systemSeconds
         processorSeconds += Double(sign) * other.processorSeconds
-        voluntarySwitches += sign * other.voluntarySwitches
-        involuntarySwitches += sign * other.involuntarySwitches
+        voluntarySwitches &+= sign &* other.voluntarySwitches
+        involuntarySwitches &+= sign &* other.involuntarySwitches
     }
 
     private static func sum(_ one: Int?, _ other: Int?) -> Int? {
@@ -163,8 +163,9 @@ extension ProcessUsage {
 
     mutating func add(threadStatus: String, path: String) throws(FileError) {
         let lines = KeyedLines(threadStatus, path: path)
-        voluntarySwitches += try lines.integer("voluntary_ctxt_switches")
-        involuntarySwitches += try lines.integer("nonvoluntary_ctxt_switches")
+        // They wrap as the kernel's own do.
+        voluntarySwitches &+= try lines.integer("voluntary_ctxt_switches")
+        involuntarySwitches &+= try lines.integer("nonvoluntary_ctxt_switches")
         if lines["Name"]?.hasPrefix("iou-wrk") == true { ioWorkerCount += 1 }
     }
 }

@@ -122,16 +122,21 @@ extension RouteSocket {
         let bytes = request.finished
         let sent = bytes.withUnsafeBytes { send(fd, $0.baseAddress, $0.count, 0) }
         guard sent == bytes.count else { throw SystemError(Errno(errno), call: command) }
-        // nlmsgerr: the header, then 0 or -errno.
         var answer = [UInt8](repeating: 0, count: 4_096)
         var count = 0
         repeat {
             count = answer.withUnsafeMutableBytes { recv(fd, $0.baseAddress, $0.count, 0) }
         } while count < 0 && errno == EINTR
-        guard count >= 20 else { throw SystemError(Errno(count < 0 ? errno : EIO), call: command) }
-        let code = answer.withUnsafeBytes { $0.load(fromByteOffset: 16, as: Int32.self) }
+        guard count >= 0 else { throw SystemError(Errno(errno), call: command) }
+        let code = answer.withUnsafeBytes { Self.code(in: .init(rebasing: $0[..<count])) }
         guard code == 0 else {
-            throw SystemError(Errno(-code), call: command, remedy: remedy(-code))
+            throw SystemError(Errno(code), call: command, remedy: remedy(code))
         }
+    }
+
+    /// The errno of an acknowledgement, nlmsgerr: the header, then 0 or -errno.
+    static func code(in answer: UnsafeRawBufferPointer) -> CInt {
+        guard answer.count >= 20 else { return EIO }
+        return 0 &- answer.loadUnaligned(fromByteOffset: 16, as: Int32.self)
     }
 }

@@ -75,7 +75,7 @@ struct SocketDiagnosis: ~Copyable {
     }
 
     /// - Returns: how the list ended; `nil` when there is more.
-    private static func read(
+    static func read(
         _ messages: UnsafeRawBufferPointer, _ body: (TCPSocket) -> Void
     ) -> CInt? {
         let headerBytes = MemoryLayout<nlmsghdr>.size
@@ -91,7 +91,7 @@ struct SocketDiagnosis: ~Copyable {
             case NLMSG_DONE: return 0
             case NLMSG_ERROR:
                 guard byteCount >= headerBytes + 4 else { return EPROTO }
-                return -messages.loadUnaligned(fromByteOffset: content, as: CInt.self)
+                return 0 &- messages.loadUnaligned(fromByteOffset: content, as: CInt.self)
             case Int32(SOCK_DIAG_BY_FAMILY):
                 guard byteCount >= headerBytes + MemoryLayout<inet_diag_msg>.size else {
                     return EPROTO

@@ -108,7 +108,8 @@ public struct NetworkCounters: Codable, Hashable, Sendable {
     /// Counts since `earlier`. Gauges among them (`TcpCurrEstab`) become differences as well.
     public func since(_ earlier: NetworkCounters) -> NetworkCounters {
         var changes: [String: Int] = [:]
-        for (name, value) in values { changes[name] = value - earlier.values[name, default: 0] }
+        // A counter of 64 bits may have begun again.
+        for (name, value) in values { changes[name] = value &- earlier.values[name, default: 0] }
         return NetworkCounters(
             sockets: sockets, values: changes,
             softnet: (
@@ -168,14 +169,14 @@ extension NetworkCounters {
         var sum = (dropped: 0, squeezed: 0)
         for line in text.split(separator: "\n") {
             let columns = line.split(separator: " ")
-            guard columns.count >= 3, let dropped = Int(columns[1], radix: 16),
-                let squeezed = Int(columns[2], radix: 16)
+            guard columns.count >= 3, let dropped = UInt32(columns[1], radix: 16),
+                let squeezed = UInt32(columns[2], radix: 16)
             else {
                 throw FileError(
                     path: "/proc/net/softnet_stat", expected: "three hexadecimal columns")
             }
-            sum.dropped += dropped
-            sum.squeezed += squeezed
+            sum.dropped += Int(dropped)
+            sum.squeezed += Int(squeezed)
         }
         return sum
     }

@@ -112,7 +112,7 @@ struct SocketTable: ~Copyable {
 
 extension TCPSocket {
     /// `0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 00:00000000 00000000 0 0 4711 …`.
-    fileprivate init?(line: UnsafeRawBufferPointer) {
+    init?(line: UnsafeRawBufferPointer) {
         var columns = HexColumns(bytes: line)
         columns.skipWord()
         guard let local = columns.address(), let localPort = columns.number() else { return nil }

@@ -10,7 +10,7 @@ struct SysctlValues {
     func read(_ name: String) throws(SysctlError) -> String {
         guard let path = SysctlChange.path(of: name) else { throw .badName(name) }
         do {
-            return SysctlChange.normalised(try TextFile.read(files.root + path))
+            return SysctlChange.normalised(try files.read(path))
         } catch {
             throw .value(name: name, error)
         }

@@ -95,13 +95,15 @@ struct ThreadClock {
     static var now: ThreadClock {
         var clock = ThreadClock()
         clock.processorSeconds = ProcessClock.ofThisThread
-        // Nanoseconds on a processor, nanoseconds in its queue, and how often.
-        if let text = try? TextFile.read("/proc/thread-self/schedstat") {
-            let columns = text.split(separator: " ")
-            if columns.count >= 2, let waited = UInt64(columns[1]) {
-                clock.delayedSeconds = Double(waited) / 1e9
-            }
-        }
+        clock.delayedSeconds = (try? TextFile.read("/proc/thread-self/schedstat"))
+            .flatMap(delayedSeconds(schedstat:))
         return clock
+    }
+
+    /// From a line of nanoseconds on a processor, nanoseconds in its queue, and how often.
+    static func delayedSeconds(schedstat text: String) -> Double? {
+        let columns = text.split(separator: " ")
+        guard columns.count >= 2, let waited = UInt64(columns[1]) else { return nil }
+        return Double(waited) / 1e9
     }
 }

@@ -106,10 +106,15 @@ public final class MetricsServer: RunObserver {
             if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
             if count <= 0 { return nil }
             bytes += buffer[..<count]
-            let text = String(decoding: bytes, as: UTF8.self)
-            if text.contains("\r\n\r\n") || text.contains("\n\n") { return text }
+            if let head = MetricsServer.head(in: bytes) { return head }
         }
         return nil
+    }
+
+    /// What has come of a request, when its head is whole: up to an empty line.
+    static func head(in bytes: [UInt8]) -> String? {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.contains("\r\n\r\n") || text.contains("\n\n") ? text : nil
     }
 
     private func wait(_ client: CInt, _ events: CInt, _ deadline: MonotonicTime) -> Bool {

@@ -43,7 +43,7 @@ public struct LoadShape: Codable, Hashable, Sendable {
 
     /// Connections of `count` that are busy, at least one.
     public func active(of count: Int) -> Int {
-        min(count, max(1, Int((Double(count) * activeFraction).rounded())))
+        min(count, max(1, Int(saturating: (Double(count) * activeFraction).rounded())))
     }
 
     /// Connections that take the places of others, each with a tuple of its own.
@@ -68,7 +68,7 @@ public struct LoadShape: Codable, Hashable, Sendable {
 
     private var percentText: String {
         let percent = activeFraction * 100
-        return percent == percent.rounded() ? "\(Int(percent)) %" : "\(percent) %"
+        return percent == percent.rounded() ? "\(Int(saturating: percent)) %" : "\(percent) %"
     }
 }
 
@@ -76,7 +76,8 @@ extension RunPlan {
     /// The load of a probe, with what makes it another than the plain one.
     var loadWords: String {
         let rate =
-            load.loop == .open ? "\(Count.format(Int(requestsPerSecond))) requests/s" : "requests"
+            load.loop == .open
+            ? "\(Count.format(Int(saturating: requestsPerSecond))) requests/s" : "requests"
         let size = load.messages?.words ?? "\(Count.format(messageByteCount)) B"
         return (["\(rate) of \(size) per probe"] + load.words).joined(separator: ", ")
     }
@@ -106,7 +107,7 @@ public struct ChurnShape: Codable, Hashable, Sendable {
 
     /// Connections that are replaced, rounded up for each of the workers.
     func replacements(workers: Int) -> Int {
-        Int((closesPerSecond * seconds).rounded(.up)) + workers
+        Int(saturating: (closesPerSecond * seconds).rounded(.up)) + workers
     }
 }
 
@@ -137,8 +138,8 @@ public struct ServerShape: Codable, Hashable, Sendable {
         }
         if let stall {
             words.append(
-                "server stalls of \(DurationText.of(UInt64(stall.seconds * 1e9))) every"
-                    + " \(DurationText.of(UInt64(stall.periodSeconds * 1e9)))")
+                "server stalls of \(DurationText.of(UInt64(saturating: stall.seconds * 1e9))) every"
+                    + " \(DurationText.of(UInt64(saturating: stall.periodSeconds * 1e9)))")
         }
         return words
     }

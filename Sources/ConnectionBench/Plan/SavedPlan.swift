@@ -30,9 +30,11 @@ public struct SavedPlan: Sendable {
     init(path: String, text: String) throws(SavedPlanError) {
         self.path = path
         var lines: [Line] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
-            .enumerated()
-        {
+        // Of a file from Windows the two bytes that end a line are one character.
+        let ends: [Character] = ["\n", "\r\n"]
+        for (index, line) in text.split(
+            omittingEmptySubsequences: false, whereSeparator: { ends.contains($0) }
+        ).enumerated() {
             guard
                 let arguments = try SavedPlan.arguments(
                     SavedPlan.withoutComment(line), at: "\(path):\(index + 1)")

@@ -90,7 +90,9 @@ public struct PortStoryTable {
     private func rate(_ point: PortClimbResult.Point) -> [String] {
         let highest = strategies.flatMap(\.points).map(\.connectsPerSecond).max() ?? 1
         return [
-            Self.padded(Count.format(Int(point.connectsPerSecond.rounded())), to: 6, atEnd: false),
+            Self.padded(
+                Count.format(Int(saturating: point.connectsPerSecond.rounded())), to: 6,
+                atEnd: false),
             Self.bar(point.connectsPerSecond / highest),
         ]
     }
@@ -109,7 +111,7 @@ public struct PortStoryTable {
 
     /// Eighths of a character, so that 7 of these have 56 lengths.
     private static func bar(_ part: Double) -> String {
-        let eighths = Int((part * Double(barWidth) * 8).rounded())
+        let eighths = Int(saturating: (part * Double(barWidth) * 8).rounded())
         let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]
         let filled = String(repeating: "█", count: eighths / 8) + rest
         return padded(filled, to: barWidth)
@@ -120,8 +122,8 @@ public struct PortStoryTable {
         let text =
             switch value {
             case ..<99.95: Decimal1.text(value)
-            case ..<9_999.5: String(Int(value.rounded()))
-            default: "\(Int((value / 1e3).rounded()))ms"
+            case ..<9_999.5: String(Int(saturating: value.rounded()))
+            default: "\(Int(saturating: (value / 1e3).rounded()))ms"
             }
         return padded(text, to: width, atEnd: false)
     }

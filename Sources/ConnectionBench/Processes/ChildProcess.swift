@@ -157,9 +157,13 @@ final class ChildProcess {
 
     /// It was stopped by a signal, and does nothing until another one lets it go on.
     var isStopped: Bool {
-        guard !hasEnded, let text = try? TextFile.read("/proc/\(pid)/stat"),
-            let end = text.lastIndex(of: ")")
-        else { return false }
+        guard !hasEnded, let text = try? TextFile.read("/proc/\(pid)/stat") else { return false }
+        return Self.isStopped(stat: text)
+    }
+
+    /// The state is the first column after the name, which may hold parentheses itself.
+    static func isStopped(stat text: String) -> Bool {
+        guard let end = text.lastIndex(of: ")") else { return false }
         return text[text.index(after: end)...].split(separator: " ").first == "T"
     }
 

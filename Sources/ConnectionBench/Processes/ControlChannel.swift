@@ -21,7 +21,7 @@ enum ControlError: Error, Hashable, CustomStringConvertible {
 /// One end of a control channel. One thread at a time.
 final class ControlChannel: @unchecked Sendable {
     let fd: CInt
-    private var received: [UInt8] = []
+    private var received = MessageLines()
 
     init(fd: CInt) {
         self.fd = fd
@@ -61,14 +61,7 @@ final class ControlChannel: @unchecked Sendable {
         _ type: Message.Type, milliseconds: CInt
     ) throws(ControlError) -> Message? {
         while true {
-            if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
-                let line = received[..<end]
-                let message = try? JSONDecoder().decode(Message.self, from: Data(line))
-                let text = String(decoding: line, as: UTF8.self)
-                received.removeSubrange(...end)
-                guard let message else { throw .malformed(text) }
-                return message
-            }
+            if let message = try received.next(type) { return message }
             var waiting = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
             let ready = poll(&waiting, 1, milliseconds)
             if ready < 0 && errno == EINTR { return nil }
@@ -77,7 +70,29 @@ final class ControlChannel: @unchecked Sendable {
             let result = chunk.withUnsafeMutableBytes { read(fd, $0.baseAddress!, $0.count) }
             if result < 0 && errno == EINTR { continue }
             if result <= 0 { throw .closed }
-            received.append(contentsOf: chunk[..<result])
+            received.append(chunk[..<result])
         }
+    }
+}
+
+/// Bytes as they arrive, in whatever pieces, and the messages that are whole among them.
+struct MessageLines {
+    private var bytes: [UInt8] = []
+
+    mutating func append(_ piece: ArraySlice<UInt8>) { bytes.append(contentsOf: piece) }
+
+    /// Takes the first message; `nil`: none is whole yet.
+    ///
+    /// - Throws: `malformed` for a line that is none, which is taken too.
+    mutating func next<Message: Decodable>(
+        _ type: Message.Type
+    ) throws(ControlError) -> Message? {
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let line = bytes[..<end]
+        let message = try? JSONDecoder().decode(Message.self, from: Data(line))
+        let text = String(decoding: line, as: UTF8.self)
+        bytes.removeSubrange(...end)
+        guard let message else { throw .malformed(text) }
+        return message
     }
 }

@@ -45,9 +45,9 @@ public struct ChurnResult: Codable, Sendable {
     /// What it showed, for people.
     public var lines: [String] {
         var line =
-            "churn: \(Count.format(Int(closesPerSecond.rounded()))) closes/s and"
-            + " \(Count.format(Int(connectsPerSecond.rounded()))) connects/s of"
-            + " \(Count.format(Int(wantedPerSecond.rounded()))) wanted, for"
+            "churn: \(Count.format(Int(saturating: closesPerSecond.rounded()))) closes/s and"
+            + " \(Count.format(Int(saturating: connectsPerSecond.rounded()))) connects/s of"
+            + " \(Count.format(Int(saturating: wantedPerSecond.rounded()))) wanted, for"
             + " \(Decimal1.text(seconds)) s; connect \(connectLatency.words)"
         line += FailureText.of(connectFailures)
         if let probe, probe.latency.count > 0 { line += "; echo meanwhile \(probe.latency.words)" }
@@ -78,9 +78,9 @@ public struct StormResult: Codable, Sendable {
     public var lines: [String] {
         [
             "storm: \(Count.format(connections)) closed in"
-                + " \(DurationText.of(UInt64(closeSeconds * 1e9))), all back"
-                + " \(DurationText.of(UInt64(seconds * 1e9))) after they were due at once"
-                + " (\(Count.format(Int(connectsPerSecond)))/s); connect \(connectLatency.words)"
+                + " \(DurationText.of(UInt64(saturating: closeSeconds * 1e9))), all back"
+                + " \(DurationText.of(UInt64(saturating: seconds * 1e9))) after they were due at once"
+                + " (\(Count.format(Int(saturating: connectsPerSecond)))/s); connect \(connectLatency.words)"
                 + FailureText.of(connectFailures)
         ]
     }

@@ -80,7 +80,7 @@ public struct GeneratorProof: Codable, Sendable {
     }
 
     private static func words(_ busy: Double, _ delayed: Double) -> String {
-        "was busy for \(Int((busy * 100).rounded())) % of the time, and waited for a processor for"
-            + " \(Int((delayed * 100).rounded())) %"
+        "was busy for \(Int(saturating: (busy * 100).rounded())) % of the time, and waited for a processor for"
+            + " \(Int(saturating: (delayed * 100).rounded())) %"
     }
 }

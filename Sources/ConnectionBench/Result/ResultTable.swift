@@ -28,17 +28,17 @@ enum StepLine {
         var line =
             "\(Count.format(step.connections)) connections"
             + (step.verified ? "" : " NOT VERIFIED")
-            + ", \(Count.format(Int(step.connectsPerSecond)))/s"
+            + ", \(Count.format(Int(saturating: step.connectsPerSecond)))/s"
         if let probe = step.probe {
             line +=
                 ", p50 \(DurationText.of(probe.latency.p50Nanoseconds))"
                 + ", p99 \(DurationText.of(probe.latency.p99Nanoseconds))"
         }
         if let kernel = step.kernelBytesPerConnection {
-            line += ", kernel \(Count.format(Int(kernel))) B"
+            line += ", kernel \(Count.format(Int(saturating: kernel))) B"
         }
         if let user = step.userBytesPerConnection {
-            line += ", user \(Count.format(Int(user))) B per connection"
+            line += ", user \(Count.format(Int(saturating: user))) B per connection"
         }
         return line
     }
@@ -97,18 +97,19 @@ public struct ResultTable {
                 probe.map { DurationText.of($0.latency[keyPath: path]) } ?? "-"
             }
             let busy = (probe?.processor.machine ?? step.rampProcessor.machine).map {
-                "\(Int((100 * $0.busySeconds / max($0.totalSeconds, 1e-9)).rounded())) %"
+                "\(Int(saturating: (100 * $0.busySeconds / max($0.totalSeconds, 1e-9)).rounded())) %"
             }
-            let echoes = probe.map { Count.format(Int(Double($0.answered) / $0.seconds)) } ?? "-"
+            let echoes =
+                probe.map { Count.format(Int(saturating: Double($0.answered) / $0.seconds)) } ?? "-"
             return [
                 Count.format(step.connections) + (step.verified ? "" : "?"),
-                Count.format(Int(step.connectsPerSecond)),
+                Count.format(Int(saturating: step.connectsPerSecond)),
             ] + (isClosed ? [echoes] : []) + [
                 latency(\.p50Nanoseconds),
                 latency(\.p99Nanoseconds), latency(\.p999Nanoseconds),
                 probe?.serverMicrosecondsPerEcho.map { Decimal1.text($0) } ?? "-", busy ?? "-",
-                step.kernelBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
-                step.userBytesPerConnection.map { Count.format(Int($0)) } ?? "-",
+                step.kernelBytesPerConnection.map { Count.format(Int(saturating: $0)) } ?? "-",
+                step.userBytesPerConnection.map { Count.format(Int(saturating: $0)) } ?? "-",
             ]
         }
         return [head] + rows
@@ -133,15 +134,15 @@ public struct ResultTable {
         {
             lines.append(
                 "connect rate of the first \(Count.format(ramp.partConnections)):"
-                    + " \(Count.format(Int(first)))/s, of the last: \(Count.format(Int(last)))/s"
-                    + " (\(Int(ratio * 100)) %)")
+                    + " \(Count.format(Int(saturating: first)))/s, of the last: \(Count.format(Int(saturating: last)))/s"
+                    + " (\(Int(saturating: ratio * 100)) %)")
         }
         if let memory = result.memory, let kernel = memory.kernelBytesPerConnection,
             let user = memory.userBytesPerConnection
         {
             lines.append(
-                "each further connection costs \(Count.format(Int(kernel))) B of kernel memory"
-                    + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(user))) B of user memory"
+                "each further connection costs \(Count.format(Int(saturating: kernel))) B of kernel memory"
+                    + " (\(memory.kernelSource ?? "?")) and \(Count.format(Int(saturating: user))) B of user memory"
             )
         }
         lines += result.churn?.lines ?? []
@@ -156,7 +157,7 @@ public struct ResultTable {
             lines.append(
                 "closed \(Count.format(teardown.connections)) in"
                     + " \(Decimal1.text(teardown.seconds)) s"
-                    + " (\(Count.format(Int(teardown.closesPerSecond)))/s, longest stall"
+                    + " (\(Count.format(Int(saturating: teardown.closesPerSecond)))/s, longest stall"
                     + " \(Decimal1.text(teardown.longestStallSeconds * 1_000)) ms)"
                     + memoryBack(teardown))
         }

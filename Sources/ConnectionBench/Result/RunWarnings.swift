@@ -112,10 +112,14 @@ extension Run {
         let total = machines.reduce(0) { $0 + $1.totalSeconds }
         let stolen = machines.reduce(0) { $0 + $1.stealSeconds }
         if total > 0, stolen / total > 0.02 {
-            warn("steal", "the hypervisor took \(Int(stolen / total * 100)) % of the processors")
+            warn(
+                "steal",
+                "the hypervisor took \(Int(saturating: stolen / total * 100)) % of the processors")
         }
         if let ratio = result.ramp?.lastToFirstRatio, ratio < 0.6 {
-            warn("rate-fell", "the connect rate fell to \(Int(ratio * 100)) % of its beginning")
+            warn(
+                "rate-fell",
+                "the connect rate fell to \(Int(saturating: ratio * 100)) % of its beginning")
         }
     }
 }

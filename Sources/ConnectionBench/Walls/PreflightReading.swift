@@ -60,14 +60,21 @@ enum PortsInUse {
             } catch let error where error.isMissing && name == "tcp6" {
                 continue
             }
-            for line in text.split(separator: "\n").dropFirst() {
-                let columns = line.split(separator: " ", maxSplits: 2)
-                guard columns.count == 3, let colon = columns[1].lastIndex(of: ":"),
-                    let port = Int(columns[1][columns[1].index(after: colon)...], radix: 16)
-                else { throw FileError(path: path, expected: "an address and port in '\(line)'") }
-                if range.contains(port) { ports.insert(port) }
-            }
+            ports.formUnion(try parse(text, path: path).filter { range.contains($0) })
         }
         return ports.count
+    }
+
+    /// The local ports of a table such as /proc/net/tcp, which begins with a line of titles.
+    static func parse(_ text: String, path: String) throws(FileError) -> Set<Int> {
+        var ports: Set<Int> = []
+        for line in text.split(separator: "\n").dropFirst() {
+            let columns = line.split(separator: " ", maxSplits: 2)
+            guard columns.count == 3, let colon = columns[1].lastIndex(of: ":"),
+                let port = UInt16(columns[1][columns[1].index(after: colon)...], radix: 16)
+            else { throw FileError(path: path, expected: "an address and port in '\(line)'") }
+            ports.insert(Int(port))
+        }
+        return ports
     }
 }

@@ -15,7 +15,9 @@ import Glibc
     private(set) var fallbacks: [String] = []
 
     let layout: URingLayout
-    @safe let rings: UnsafeMutablePointer<URing>
+    /// Never set again. A `var`, because swiftc 6.3.1 breaks off under `-sanitize=thread` ("Invalid
+    /// bitcast") where an element of a `let` pointer of a noncopyable value is changed.
+    @safe var rings: UnsafeMutablePointer<URing>
     private(set) var ringCount = 0
     /// Connects written into each ring's queue since it was entered. On loopback they complete
     /// within the entry that submits them, but as task work, of which an entry runs only 20 pieces

@@ -28,6 +28,13 @@ import Testing
             ])
     }
 
+    @Test("a file whose lines end as on Windows is read as any other")
+    func windowsLines() throws {
+        let plan = try SavedPlan(path: "p", text: "--conns 5\r\n# note\r\n--steps 1,5\r\n")
+        #expect(plan.arguments == ["--conns", "5", "--steps", "1,5"])
+        #expect(plan.lines.map(\.number) == [1, 3])
+    }
+
     @Test("quotes around a value are taken away")
     func quotes() throws {
         #expect(
