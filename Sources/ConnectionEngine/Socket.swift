@@ -89,8 +89,20 @@ func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
         unsafe address.write(to: base)
         let result = unsafe Glibc.connect(
             fd, base.assumingMemoryBound(to: sockaddr.self), address.kernelByteCount)
-        return result == 0 ? 0 : -errnoNow()
+        if result == 0 { return 0 }
+        let code = errnoNow()
+        return code == EINTR ? awaitConnected(fd) : -code
     }
+}
+
+/// Waits for the end of a blocking connect that a signal interrupted. It goes on by itself; to
+/// repeat the call would answer EALREADY.
+private func awaitConnected(_ fd: CInt) -> CInt {
+    var request = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+    while unsafe poll(&request, 1, -1) < 0 && errnoNow() == EINTR {}
+    let code = pendingError(of: fd)
+    // One that was shut down meanwhile has neither an error nor a peer.
+    return code != 0 || isConnected(fd) ? -code : -ECONNABORTED
 }
 
 /// Resets an established connection and wakes the threads that wait on it: connect(2) to
