@@ -14,8 +14,8 @@ SWIFT_SOURCES := Package.swift Sources Tests Examples/EchoServer/Package.swift \
 
 MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
-.PHONY: bench walls setup-tests test test-release build setup man completions lint format floor \
-    example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
+.PHONY: bench walls drills setup-tests test test-release build setup man completions lint format \
+    floor example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
     bench-tests clean
 
 # The main job: N connections on one machine, measured at each step; the result and a page with charts
@@ -35,6 +35,11 @@ walls: setup-tests
 	WALL_TABLE=$(CURDIR)/out/walls.md $(SWIFT) test --no-parallel -c release \
 	    -Xswiftc -enable-testing --scratch-path .build-release-tests --filter InducedWalls
 	@cat out/walls.md
+
+# The drills of Tests/DRILLS.md in their full length: about half an hour. Needs root.
+drills: setup-tests
+	DRILL_SCALE=full $(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \
+	    --scratch-path .build-release-tests --filter Drills $(SWIFT_FLAGS)
 
 test-release: setup-tests
 	$(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \

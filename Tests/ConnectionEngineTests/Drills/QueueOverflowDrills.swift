@@ -65,7 +65,7 @@ extension Contract.Drills {
     }
 }
 
-private let burstClients = DrillScale.count(short: 60, full: 1_000)
+private let burstClients = DrillScale.count(short: 40, full: 1_000)
 
 /// All clients connect in one turn and send a byte each.
 private func overflow(_ backend: BackendKind) throws -> Burst.Outcome {
