@@ -78,7 +78,7 @@ private final class KillScene {
         tool = try ToolProcess([
             "--backend", kill.backend.rawValue, "--conns", "400", "--steps", "400",
             "--connect-rate", "800", "--probe", "0.6", "--warmup", "0.1", "--rate", "1k",
-            "--churn", "50", "--churn-seconds", "0.6", "--hold", "1",
+            "--churn", "50", "--churn-seconds", "1", "--hold", "1",
             "--json", file.path, "--stream", stream.path,
         ])
     }
@@ -87,10 +87,16 @@ private final class KillScene {
         switch kill.moment {
         case .start:
             let count = kill.process == .client ? 2 : 1
-            try tool.wait("its children") { children.count >= count }
+            try reach("its children") { children.count >= count }
         case .ramp, .probe, .churn, .hold: try awaitPhase(kill.moment.rawValue)
         case .teardown: try awaitTeardown()
         }
+    }
+
+    /// A run that has ended, for whatever reason, comes to no moment any more.
+    private func reach(_ what: String, _ condition: () -> Bool) throws {
+        try tool.wait(what) { tool.waitHasEnded || condition() }
+        try #require(!tool.waitHasEnded, "\(what): \(tool.errors)")
     }
 
     /// The tool's own: before it is the tool, its process sets up a network with others' help.
@@ -101,7 +107,7 @@ private final class KillScene {
     }
 
     private func awaitPhase(_ name: String) throws {
-        try tool.wait("the \(name)") {
+        try reach("the \(name)") {
             let text = (try? TextFile.read(stream.path)) ?? ""
             return text.contains("\"phase\":\"\(name)\"")
         }
