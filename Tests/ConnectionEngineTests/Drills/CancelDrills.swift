@@ -2,7 +2,7 @@
 //
 // Each connection is ended by both sides at moments that have nothing to do with each other, while
 // bytes are on their way and a receive is armed: the cancel finds its request waiting, completing
-// or gone. Each must be closed once, with nothing after it, and no buffer may be missing at the end.
+// or gone. Each must be closed once, with nothing after it, and no buffer may be missing.
 
 import ConnectionEngine
 import Testing

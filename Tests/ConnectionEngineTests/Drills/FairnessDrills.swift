@@ -35,7 +35,11 @@ extension Contract.Drills {
             let (least, most) = (served.byConnection.min() ?? 0, served.byConnection.max() ?? 0)
             #expect(served.byConnection.count == senderCount)
             #expect(least >= messagesLeast(backend))
-            #expect(most < 3 * least, "\(least) to \(most) messages of a sender")
+            // Whose thread runs is the kernel's choice, which a busy machine makes unevenly; no
+            // buffer decides it. There, that each is served is all that can be asked for.
+            if backend != .threads {
+                #expect(most < 3 * least, "\(least) to \(most) messages of a sender")
+            }
             // Buffers were lacking, or this would show nothing. (A thread has its bytes on its own
             // stack, and a buffer only while it has its turn.)
             if backend != .threads { #expect(echo.counters.bufferStarvations > 0) }

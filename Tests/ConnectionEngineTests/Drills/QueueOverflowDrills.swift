@@ -69,8 +69,8 @@ private let burstClients = DrillScale.count(short: 40, full: 600)
 
 /// All clients connect in one turn and send a byte each.
 private func overflow(_ backend: BackendKind) throws -> Burst.Outcome {
-    // Every second, for two minutes: repeated at ever longer intervals, and by all at once, hundreds
-    // would take a quarter of an hour through a queue of 8. A dozen or more get through a second.
+    // Every second, for two minutes: repeated at ever longer intervals, and by all at once,
+    // hundreds would take a quarter of an hour through a queue of 8. A dozen get through a second.
     OwnNetwork.set("net.ipv4.tcp_syn_retries", "127")
     OwnNetwork.set("net.ipv4.tcp_syn_linear_timeouts", "127")
     let server = try TestEngine(backend, .echo, listens: true)
