@@ -18,10 +18,10 @@ CHURN ?= 500
 
 MANUAL := .build/plugins/GenerateManual/outputs/uring-bench/uring-bench.1
 
-.PHONY: simulate mutations bench walls hostile setup-tests test test-release build setup man completions lint format floor \
-    example smoke peers bench-peers bench-scale bench-regression bench-baseline bench-micro \
-    bench-tests coverage soak fuzz fuzz-replay sanitize sanitize-address sanitize-thread \
-    sanitize-undefined clean
+.PHONY: bench walls drills simulate mutations hostile soak setup-tests test test-release build \
+    setup man completions lint format floor example smoke peers bench-peers bench-scale \
+    bench-regression bench-baseline bench-micro bench-tests coverage fuzz fuzz-replay sanitize \
+    sanitize-address sanitize-thread sanitize-undefined clean
 
 # The main job: N connections on one machine, measured at each step; the result and a page with charts
 # land in out/.
@@ -55,6 +55,11 @@ hostile: setup-tests
 	HOSTILE_REPORT=$(CURDIR)/out/hostile.json $(SWIFT) test --no-parallel -c release \
 	    -Xswiftc -enable-testing --scratch-path .build-release-tests --filter Hostile/attacks; \
 	    code=$$?; cat out/hostile.md; exit $$code
+
+# The drills of Tests/DRILLS.md in their full length: about half an hour. Needs root.
+drills: setup-tests
+	DRILL_SCALE=full $(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \
+	    --scratch-path .build-release-tests --filter Drills $(SWIFT_FLAGS)
 
 test-release: setup-tests
 	$(SWIFT) test --no-parallel -c release -Xswiftc -enable-testing \

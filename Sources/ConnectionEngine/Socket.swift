@@ -82,8 +82,19 @@ func connectSocket(_ fd: CInt, to address: SocketAddress) -> CInt {
     unsafe withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { storage in
         let base = storage.baseAddress!
         unsafe address.write(to: base)
-        return unsafe Kernel.connect(fd, base, byteCount: address.kernelByteCount)
+        let result = unsafe Kernel.connect(fd, base, byteCount: address.kernelByteCount)
+        return result == -EINTR ? awaitConnected(fd) : result
     }
+}
+
+/// Waits for the end of a blocking connect that a signal interrupted. It goes on by itself; to
+/// repeat the call would answer EALREADY.
+private func awaitConnected(_ fd: CInt) -> CInt {
+    var request = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+    while unsafe poll(&request, 1, -1) < 0 && errnoNow() == EINTR {}
+    let code = Kernel.pendingError(of: fd)
+    // One that was shut down meanwhile has neither an error nor a peer.
+    return code != 0 || isConnected(fd) ? -code : -ECONNABORTED
 }
 
 /// Resets an established connection and wakes the threads that wait on it: connect(2) to

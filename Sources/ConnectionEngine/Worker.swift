@@ -1,5 +1,6 @@
 // The circle: submit, reap, handle, until told to stop.
 
+import Glibc
 import Synchronization
 
 /// One thread, one backend, one handler (io_uring and epoll).
@@ -11,8 +12,9 @@ struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
     private var turns: UInt64 = 0
     private let status: WorkerStatus
     private let setup: WorkerSetup
+    private let thread = pthread_self()
 
-    /// - Precondition: called on the thread that will run it (a ring has a single issuer).
+    /// Called on the thread that will run it (a ring has a single issuer).
     init(_ setup: WorkerSetup, status: WorkerStatus, handler: consuming H) throws(SystemError) {
         self.backend = try B(setup)
         self.handler = handler
@@ -28,8 +30,11 @@ struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
 
     /// Runs the circle until `stop` is set or the handler stops its worker.
     ///
+    /// - Precondition: called on the thread that made the worker.
     /// - Throws: only when the backend is unusable. A connection that fails is a completion.
     mutating func run(until stop: StopFlag) throws(SystemError) {
+        precondition(
+            pthread_equal(thread, pthread_self()) != 0, "a worker runs on the thread that made it")
         start()
         var published = MonotonicTime.now
         while !stop.isSet && !operations.isStopRequested {

@@ -48,7 +48,7 @@ struct SecondsRange {
         guard let value = Double(text), range.contains(value) else {
             throw ValidationError(
                 "allowed is \(Int(range.lowerBound)) to \(Count.format(Int(range.upperBound)))"
-                    + " seconds, for example 0.5")
+                    + " seconds, for example \(range.contains(0.5) ? "0.5" : "1.5")")
         }
         return value
     }

@@ -17,8 +17,11 @@ struct ResultFile {
         let code: CInt
 
         var description: String {
-            "\(option) \(path): \(String(cString: strerror(code))); name a file in a directory that"
-                + " can be written"
+            let remedy =
+                [ENOSPC, EDQUOT].contains(code)
+                ? "make room there, or name a file on another disk"
+                : "name a file in a directory that can be written"
+            return "\(option) \(path): \(String(cString: strerror(code))); \(remedy)"
         }
     }
 

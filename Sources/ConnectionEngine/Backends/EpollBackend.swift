@@ -106,7 +106,7 @@ private let eventsPerTurn = 16
     ) throws(SystemError) {
         batch.removeAll()
         reportSent(into: &batch)
-        feedStarved()
+        feedStarved(into: &batch)
         // Sends were done in `submit`; their answers make a turn of their own, without a system
         // call. Never two such turns in a row: events must not starve behind a streaming handler.
         if batch.count > 0, !skippedWait {
@@ -254,15 +254,15 @@ private let eventsPerTurn = 16
         unsafe finish(id, slot, into: &batch)
     }
 
-    /// Buffers have come back: lets as many waiting connections receive again, oldest first.
-    private mutating func feedStarved() {
-        var budget = pool.freeCount
-        while budget > 0, let id = starved.popFirst() {
+    /// Buffers have come back: lets as many waiting connections receive, oldest first. They are
+    /// served here, ahead of the turn's events: busy connections would take every buffer before
+    /// those that wait for one.
+    private mutating func feedStarved(into batch: inout CompletionBatch) {
+        while pool.freeCount > 0, batch.room >= 2, let id = starved.popFirst() {
             // Those that ended meanwhile take none.
             guard let slot = unsafe table.slot(id) else { continue }
             unsafe slot.pointee.flags.remove(.starved)
-            makeReady(id)
-            budget -= 1
+            if unsafe slot.pointee.state == .open { unsafe serve(id, slot, into: &batch) }
         }
     }
 

@@ -86,9 +86,10 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
     }
 
     private func endAllThreads() {
-        for listener in setup.listeners { _ = CLinux_shutdown(listener, CInt(SHUT_RDWR)) }
         lock.lock()
+        // Before the listeners' end, so that their threads know it for ours.
         isStopping = true
+        for listener in setup.listeners { _ = CLinux_shutdown(listener, CInt(SHUT_RDWR)) }
         while true {
             // Again and again: a thread may have been on its way into a connect that blocks.
             unsafe table.forEachOpen { _, slot in

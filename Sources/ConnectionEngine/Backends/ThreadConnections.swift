@@ -154,7 +154,6 @@ extension ThreadWorker where H: ~Copyable {
                 continue
             }
             if fd < 0 {
-                if fd == -EINVAL { return }  // shut down by `endAllThreads`
                 if fd != -EINTR && fd != -ECONNABORTED { acceptFailed(-fd, at: .accept) }
                 continue
             }
@@ -216,8 +215,11 @@ extension ThreadWorker where H: ~Copyable {
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM or no thread: 100 ms of rest.
     private func acceptFailed(_ code: CInt, at step: Counters.AcceptStep) {
         lock.lock()
-        counters.acceptFailed(code, at: step)
+        // `endAllThreads` shuts the listeners down, which is no failure.
+        let isEnding = isStopping
+        if !isEnding { counters.acceptFailed(code, at: step) }
         lock.unlock()
+        if isEnding { return }
         rest(nanoseconds: Int(acceptPause))
     }
 

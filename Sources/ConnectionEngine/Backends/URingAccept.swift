@@ -13,6 +13,9 @@ struct URingAcceptor {
     var singles: UInt32 = 0
     /// Coarse time before which a failed accept is not tried again.
     var pausedUntil: UInt32 = 0
+    /// The newest answer was a failure: one request at a time tries whether that is over. Sixteen
+    /// would be 160 failures a second.
+    var hasFailed = false
 
     /// The multishot request.
     enum State {
@@ -67,6 +70,9 @@ extension URingBackend {
                 singlesInRing[ring] += 1
                 singlesCount += 1
                 try armAccept(index, ring, multishot: false)
+                // Beside those that wait already: they wait for the next client, and those in the
+                // queue wake nobody any more.
+                if acceptors[index].hasFailed { return }
             case .failed(let code):
                 acceptors[index].pausedUntil = afterPause
                 hasIdleAcceptor = true
@@ -145,6 +151,7 @@ extension URingBackend {
     ) throws(SystemError) {
         let index = Int(completion.userData.id.index)
         if completion.result >= 0 {
+            acceptors[index].hasFailed = false
             try accepted(completion.result, ring: ring, into: &batch)
         } else if completion.result != -ECANCELED {
             acceptFailed(-completion.result, index, ring: ring)
@@ -215,6 +222,7 @@ extension URingBackend {
         default:
             // EMFILE, ENFILE, ENOBUFS, ENOMEM: the clients stay in the queue; try again in 100 ms.
             counters.acceptFailed(code, at: .accept)
+            acceptors[index].hasFailed = true
             acceptors[index].pausedUntil = afterPause
         }
     }

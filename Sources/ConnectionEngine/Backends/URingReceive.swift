@@ -18,10 +18,12 @@ extension URingBackend {
         if unsafe !slot.pointee.flags.contains(.armed) { return }
         if unsafe slot.pointee.flags.contains(.once) {
             // A receive holds a buffer until the answer comes; so only while there are plenty.
-            if pool.freeCount > pool.count / 2, setup.idleMode != .poll {
+            if pool.freeCount > pool.count / 2, setup.idleMode != .poll, starved.isEmpty {
                 return unsafe try receive(id, slot, pollFirst: true)
             }
-        } else if unsafe shouldBeHot(slot), unsafe try becomeHot(id, slot) {
+        } else if unsafe starved.isEmpty && shouldBeHot(slot), unsafe try becomeHot(id, slot) {
+            // A multishot receive takes as many buffers as there are bytes for; while others wait
+            // for one, each is to take one in its turn.
             return
         }
         let ring = layout.ring(of: id.index)
@@ -70,11 +72,15 @@ extension URingBackend {
         batch.append(.received(id, buffer, byteCount: UInt32(byteCount)))
     }
 
-    /// Submits one receive into a buffer of the pool, or parks the connection until one is free.
+    /// Submits one receive into a buffer of the pool, or parks the connection until one is free,
+    /// behind those that wait already.
+    ///
+    /// - Parameter isFed: it has waited, and it is its turn.
     mutating func receive(
-        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, pollFirst: Bool
+        _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, pollFirst: Bool,
+        isFed: Bool = false
     ) throws(SystemError) {
-        guard let buffer = pool.take() else {
+        guard isFed || starved.isEmpty, let buffer = pool.take() else {
             unsafe slot.pointee.flags.insert(.starved)
             starved.append(id)
             counters.bufferStarvations += 1
@@ -171,10 +177,11 @@ extension URingBackend {
         return true
     }
 
-    /// Returns a buffer: to the ring's group while that has room, else to the pool.
+    /// Returns a buffer: to the ring's group while that has room and nobody waits for one, else to
+    /// the pool.
     @inline(__always)
     func giveBack(_ buffer: Buffer, ring: Int) {
-        if rings[ring].isGroupShort {
+        if starved.isEmpty, rings[ring].isGroupShort {
             provide(buffer, ring)
         } else {
             pool.putBack(buffer)
@@ -190,6 +197,7 @@ extension URingBackend {
 
     /// What handlers released lies in the pool: refills the groups that have run low.
     mutating func refillGroups() {
+        if !starved.isEmpty { return }
         for ring in 0..<ringCount where rings[ring].isGroupLow {
             while rings[ring].isGroupShort, pool.freeCount > pool.count / 8,
                 let buffer = pool.take()
@@ -200,39 +208,33 @@ extension URingBackend {
     }
 
     /// Buffers have come back: lets parked connections receive again, oldest first.
+    ///
+    /// Each takes one buffer of the pool and no more, so that a thousand connections share eight of
+    /// them evenly. The groups are filled again when nobody waits any more.
     mutating func feedStarved() throws(SystemError) {
         var budget = pool.freeCount
-        for ring in 0..<ringCount {
-            // What handlers released lies in the pool; the groups take their share first.
-            while rings[ring].isGroupShort, budget > pool.count / 4,
-                let buffer = pool.take()
-            {
-                provide(buffer, ring)
-                budget -= 1
-            }
-        }
         while let id = starved.first {
             guard let slot = unsafe table.slot(id), unsafe slot.pointee.flags.contains(.starved)
             else {
                 _ = starved.popFirst()
                 continue
             }
-            // A busy connection whose group is empty takes from the pool too: the other groups may
-            // hold so much that the pool never has enough to fill this one.
-            let isHot = unsafe slot.pointee.flags.contains(.hot)
-            let takesFromGroup = isHot && rings[layout.ring(of: id.index)].hasBuffers
-            if !takesFromGroup, budget == 0 { break }
+            // What a group still holds comes back to the pool through its own connections alone.
+            let takesFromGroup =
+                unsafe budget == 0 && slot.pointee.flags.contains(.hot)
+                && rings[layout.ring(of: id.index)].hasBuffers
+            if budget == 0, !takesFromGroup { break }
             _ = starved.popFirst()
             unsafe slot.pointee.flags.remove(.starved)
             let isWanted =
                 unsafe slot.pointee.state == .open && slot.pointee.flags.contains(.armed)
             if !isWanted { continue }
-            if takesFromGroup {
-                unsafe try awaitBytes(id, slot)
-            } else {
-                budget -= 1
-                unsafe try receive(id, slot, pollFirst: false)
+            if takesFromGroup, unsafe try becomeHot(id, slot) {
+                // The others look again when its bytes have come.
+                break
             }
+            budget -= min(budget, 1)
+            unsafe try receive(id, slot, pollFirst: false, isFed: true)
         }
     }
 }

@@ -51,6 +51,7 @@ extension ToolTests {
             Wrong("--lifetime 0", "--lifetime", "allowed is 1 to 86,400 seconds"),
             Wrong("--churn 5 --lifetime 5", "--churn", "--lifetime", "one of them"),
             Wrong("--churn-seconds 5", "--churn-seconds", "needs --churn or --lifetime"),
+            Wrong("--churn 5 --churn-seconds 0.5", "1 to 3,600", "for example 1.5"),
             Wrong("--conns max --storm", "--storm", "--conns max"),
             Wrong("--conns max --ramp-seconds 9", "--ramp-seconds", "--conns max"),
             Wrong("--ramp-seconds 9 --connect-rate 5", "--ramp-seconds", "one of them"),

@@ -95,7 +95,7 @@ final class ToolProcess {
         try #require(errors.contains(text), "\(errors)")
     }
 
-    private var waitHasEnded: Bool {
+    var waitHasEnded: Bool {
         var info = siginfo_t()
         return waitid(P_PID, id_t(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0
             && info.si_signo != 0

@@ -10,8 +10,8 @@ struct NeverHappened: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Nanoseconds after which a test stops waiting and fails.
-let patience: UInt64 = 30_000_000_000
+/// Nanoseconds after which a test stops waiting and fails; a drill in its full length waits longer.
+let patience: UInt64 = DrillScale.isFull ? 1_500_000_000_000 : 30_000_000_000
 
 /// Looks every half millisecond until `probe` finds something.
 func eventually<Found>(_ what: String, _ probe: () throws -> Found?) throws -> Found {

@@ -61,7 +61,7 @@ func occupyDescriptors(below limit: Int, leaving count: Int) -> [CInt] {
     }
 }
 
-private func entries(of path: String) -> [String] {
+func entries(of path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -79,7 +79,19 @@ func addressSpaceByteCount() -> Int {
     Int(firstLine(of: "/proc/self/statm").prefix { $0 != " " })! * 4_096
 }
 
-private func firstLine(of path: String) -> String {
+/// A whole file of the kernel's; empty where there is none.
+func contents(of path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while case let count = fread(&piece, 1, piece.count, file), count > 0 {
+        bytes += piece[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+func firstLine(of path: String) -> String {
     guard let file = fopen(path, "r") else { return "" }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 256)
@@ -96,6 +108,11 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String) {
         fflush(failures)
     }
     fatalError(message())
+}
+
+/// Runs a drill in a process of its own: an error is told like a failed `require`.
+func telling(_ body: () throws -> Void) {
+    do { try body() } catch { require(false, "\(error)") }
 }
 
 /// Opened by the first look at it, while there are descriptors.

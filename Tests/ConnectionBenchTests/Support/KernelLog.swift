@@ -1,0 +1,1 @@
+../../ConnectionEngineTests/Support/KernelLog.swift

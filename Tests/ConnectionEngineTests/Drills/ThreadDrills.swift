@@ -1,0 +1,85 @@
+// Drill 26: a worker belongs to the thread that made it.
+
+import Glibc
+import Testing
+
+@testable import ConnectionEngine
+
+extension Contract.Drills {
+    @Suite("26: work on a foreign thread") struct ForeignThreads {
+        @Test("a ring's worker that is run by another thread stops the process", .needsURing)
+        func ring() async {
+            await #expect(processExitsWith: .failure) {
+                try runElsewhere(Worker<URingBackend, Silent>.self) {
+                    try Worker($0, status: WorkerStatus(), handler: Silent())
+                }
+            }
+        }
+
+        @Test("so does an epoll's")
+        func epoll() async {
+            await #expect(processExitsWith: .failure) {
+                try runElsewhere(Worker<EpollBackend, Silent>.self) {
+                    try Worker($0, status: WorkerStatus(), handler: Silent())
+                }
+            }
+        }
+
+        @Test("run by its own thread it ends as it is told to", .needsURing)
+        func ownThread() async {
+            await #expect(processExitsWith: .success) {
+                let flag = StopFlag()
+                flag.set()
+                var ring = try Worker<URingBackend, Silent>(
+                    emptySetup(.uring), status: WorkerStatus(), handler: Silent())
+                try ring.run(until: flag)
+                var epoll = try Worker<EpollBackend, Silent>(
+                    emptySetup(.epoll), status: WorkerStatus(), handler: Silent())
+                try epoll.run(until: flag)
+            }
+        }
+    }
+}
+
+struct Silent: Handler {
+    mutating func handle(
+        _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
+    ) {}
+}
+
+private final class WorkerBox<B: Backend & ~Copyable>: @unchecked Sendable {
+    var worker: Worker<B, Silent>
+
+    init(_ worker: consuming Worker<B, Silent>) {
+        self.worker = worker
+    }
+}
+
+/// Makes a worker here, and runs it to its end on another thread.
+private func runElsewhere<B: Backend & ~Copyable & SendableMetatype>(
+    _ type: Worker<B, Silent>.Type, _ make: (WorkerSetup) throws -> Worker<B, Silent>
+) throws {
+    let box = WorkerBox(try make(emptySetup(.uring)))
+    let flag = StopFlag()
+    flag.set()
+    let ended = Answer<Bool>()
+    onThread {
+        try? box.worker.run(until: flag)
+        ended.set(true)
+    }
+    _ = try eventually("the worker's end") { ended.value }
+    // Not stopped: the expected failure must not come from here.
+    exit(0)
+}
+
+private func emptySetup(_ backend: BackendKind) throws -> WorkerSetup {
+    let limits = Limits()
+    let configuration = Configuration(backend: backend)
+    let layout = configuration.layout(listeners: 0, descriptorLimit: 1_024)
+    return WorkerSetup(
+        limits: limits, idleMode: .poll, reusesSourcePorts: true, features: .all, listeners: [],
+        layout: layout, wake: try WakeSignal(),
+        table: try ConnectionTable(
+            capacity: layout.indexLimit, kernelNamed: layout.kernelNamed, keptForAccepting: 0),
+        pool: try BufferPool(count: limits.buffers, byteCount: limits.bufferByteCount))
+}
