@@ -94,7 +94,7 @@ private func awaitConnected(_ fd: CInt) -> CInt {
     while unsafe poll(&request, 1, -1) < 0 && errnoNow() == EINTR {}
     let code = Kernel.pendingError(of: fd)
     // One that was shut down meanwhile has neither an error nor a peer.
-    return code != 0 || isConnected(fd) ? -code : -ECONNABORTED
+    return code != 0 || Kernel.isConnected(fd) ? -code : -ECONNABORTED
 }
 
 /// Resets an established connection and wakes the threads that wait on it: connect(2) to
