@@ -242,7 +242,7 @@ extension URingBackend {
             starved.append(id)
             counters.bufferStarvations += 1
         case -ECANCELED:
-            // Demoted: it waits by a poll again.
+            // It was quiet: by a poll or by a new receive, it waits again.
             unsafe try awaitBytes(id, slot)
         case 1...:
             counters.rearms += 1
