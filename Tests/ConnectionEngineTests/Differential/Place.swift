@@ -1,0 +1,158 @@
+// Where scenarios are performed: engines with one of the backends, or whatever can run two handlers.
+
+import Glibc
+
+@testable import ConnectionEngine
+
+/// Something that runs a client's and a server's handler against each other.
+protocol Place: Sendable, CustomStringConvertible {
+    /// Runs both handlers until `meeting.isDone`, and a little longer, so that what must not come has
+    /// its chance to come.
+    ///
+    /// - Returns: both sides' counters, and whether it gave up waiting.
+    func perform(
+        _ performance: Performance, _ meeting: Meeting
+    ) throws -> (counters: [Side: Counters], isStuck: Bool)
+
+    /// Buffers that a side may still hold when everything is closed.
+    func buffersHeldBack(_ side: Side, _ setting: Setting) -> Int
+}
+
+/// Performs a scenario, with everything that it leaves open drawn from `seed`.
+func run(_ scenario: Scenario, seed: UInt64, on place: some Place) throws -> Outcome {
+    let performance = Performance(scenario, seed: seed)
+    let meeting = Meeting(performance)
+    let (counters, isStuck) = try place.perform(performance, meeting)
+    var outcome = meeting.outcome { place.buffersHeldBack($0, performance.setting) }
+    outcome.counters = counters
+    outcome.isStuck = isStuck
+    if !isStuck { outcome.checkSums(scenario) }
+    return outcome
+}
+
+/// Two engines of one backend, over loopback.
+struct EnginePlace: Place {
+    let backend: BackendKind
+    var description: String { backend.rawValue }
+
+    /// Nanoseconds after which scripts that have not ended are stuck.
+    private static let patience: UInt64 = 10_000_000_000
+    /// Microseconds in which a completion too many would come.
+    private static let aftermath: UInt32 = 1_000
+
+    func perform(
+        _ performance: Performance, _ meeting: Meeting
+    ) throws -> (counters: [Side: Counters], isStuck: Bool) {
+        let setting = performance.setting
+        let nobody = try UnusedPort(isIPv6: setting.isIPv6)
+        var configuration = Configuration(backend: backend)
+        configuration.idleMode = setting.idleMode
+        configuration.maskedFeatures = setting.masked
+        configuration.limits = setting.server
+        configuration.listen = Array(
+            repeating: loopback(setting.isIPv6), count: performance.scenario.listeners)
+        let server = try Engine(configuration) { _ in
+            ScriptHandler(.server, performance, meeting)
+        }
+        configuration.limits = setting.client
+        configuration.listen = []
+        let destinations =
+            performance.scenario.target == .server ? server.listeningAddresses : [nobody.address]
+        let client: Engine
+        do {
+            client = try Engine(configuration) { _ in
+                ScriptHandler(
+                    .client, performance, meeting, destinations: destinations,
+                    source: setting.hasSource && !setting.isIPv6 ? freshSource() : nil)
+            }
+        } catch {
+            try end(server)
+            throw error
+        }
+        let start = MonotonicTime.now
+        var isStuck = false
+        while !meeting.isDone, !isStuck {
+            usleep(100)
+            isStuck =
+                MonotonicTime.now.nanoseconds(since: start) > EnginePlace.patience
+                || client.failure != nil || server.failure != nil
+        }
+        if isStuck {
+            // Says whether an event or only the wake-up for it was lost.
+            server.wake()
+            client.wake()
+            usleep(100_000)
+            if meeting.isDone { meeting.violate("a wake-up brought what was missing") }
+        }
+        usleep(EnginePlace.aftermath)
+        try end(client)
+        try end(server)
+        return ([.client: client.counters, .server: server.counters], isStuck)
+    }
+
+    func buffersHeldBack(_ side: Side, _ setting: Setting) -> Int {
+        // A ring keeps the buffers of its busy connections, and there are up to two rings.
+        backend == .uring && setting.idleMode != .poll
+            ? 2 * Int(setting.limits(of: side).ringBuffers) : 0
+    }
+
+    /// Stops an engine; one that hangs is an error, not a hanging test.
+    private func end(_ engine: Engine) throws {
+        engine.stop()
+        let answer = Answer<Result<Void, SystemError>>()
+        onThread {
+            do throws(SystemError) {
+                try engine.join()
+                answer.set(.success(()))
+            } catch {
+                answer.set(.failure(error))
+            }
+        }
+        try eventually("the engine's end") { answer.value }.get()
+    }
+}
+
+private func loopback(_ isIPv6: Bool) -> SocketAddress {
+    isIPv6
+        ? SocketAddress(ipv6High: 0, ipv6Low: 1, port: 0) : .loopback(port: 0)
+}
+
+/// A port that is taken and that nobody listens on, for as long as this lives.
+private final class UnusedPort {
+    let address: SocketAddress
+    private let socket: Socket
+
+    init(isIPv6: Bool) throws {
+        socket = try Socket(isIPv6: isIPv6, nonBlocking: false)
+        try socket.bind(to: loopback(isIPv6))
+        address = try socket.localAddress()
+    }
+}
+
+extension Outcome {
+    /// What the counters of a single run must agree on.
+    mutating func checkSums(_ scenario: Scenario) {
+        guard let client = counters[.client], let server = counters[.server] else { return }
+        for (side, counters) in [(Side.client, client), (Side.server, server)]
+        where !scenario.freedom(of: side).everything {
+            let opened = traces[side, default: []].joined().count {
+                $0 == .accepted || $0 == .connected
+            }
+            let closed = traces[side, default: []].joined().count {
+                if case .closed = $0 { true } else { false }
+            }
+            if counters.accepted + counters.connected != UInt64(opened) {
+                violations.append("\(side): \(opened) were opened, counted \(counters)")
+            }
+            if counters.closed != UInt64(closed) {
+                violations.append("\(side): \(closed) were closed, counted \(counters.closed)")
+            }
+            if counters.completionsDropped != 0 || counters.acceptTableFull != 0 {
+                violations.append("\(side): completions or clients were lost: \(counters)")
+            }
+        }
+        if server.bytesReceived > client.bytesSent || client.bytesReceived > server.bytesSent {
+            violations.append("more bytes came than were sent")
+        }
+    }
+}
