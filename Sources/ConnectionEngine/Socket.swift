@@ -123,6 +123,16 @@ func isConnected(_ fd: CInt) -> Bool {
     }
 }
 
+/// Whether a connection is over in both directions, as after a reset; the peer's end alone leaves
+/// our direction open.
+func isDisconnected(_ fd: CInt) -> Bool {
+    // The first byte of struct tcp_info.
+    var state: UInt8 = 0
+    var length = socklen_t(1)
+    let result = unsafe getsockopt(fd, CInt(IPPROTO_TCP), TCP_INFO, &state, &length)
+    return result == 0 && state == UInt8(TCP_CLOSE)
+}
+
 /// Whether a client waits in a listening socket's queue.
 func hasClient(_ listener: CInt) -> Bool {
     var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)

@@ -94,7 +94,14 @@ extension ThreadWorker where H: ~Copyable {
     /// A handler that has not armed it does not hear of the end before it does, or asks for another
     /// one: this thread waits in recv all the same, but that is nobody else's business.
     private func noteEnd(_ result: Int, _ slot: UnsafeMutablePointer<Slot>) {
-        let code = result == 0 ? -1 : Int16(-result)
+        var code = result == 0 ? -1 : Int16(-result)
+        // A send that waited for room may have taken a reset's error from the socket, which leaves
+        // only an end for the receive.
+        if result == 0, unsafe slot.pointee.flags.contains(.sending),
+            isDisconnected(unsafe slot.pointee.fd)
+        {
+            code = Int16(ECONNRESET)
+        }
         // The receive has taken the error from the socket: a send that fails reports this one.
         if result < 0, unsafe slot.pointee.state == .open { unsafe slot.pointee.closeCode = code }
         unsafe slot.pointee.flags.formUnion([.readable, .ended])
