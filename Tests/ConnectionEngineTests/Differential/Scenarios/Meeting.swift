@@ -1,7 +1,11 @@
 // Where the handlers of both sides meet: marks that they wait for, traces, and the end of a run.
 
+#if !SIMULATION
+    @testable import ConnectionEngine
+#endif
+
 /// Shared by both sides' handlers, which may run in one thread (simulation) or in many.
-final class Meeting: Sendable {
+final class Meeting: @unchecked Sendable {
     private struct State {
         var marks: [Side: [Set<Mark>]]
         var outcome = Outcome()
@@ -15,7 +19,8 @@ final class Meeting: Sendable {
         var openNow: [Side: Int] = [:]
     }
 
-    private let state: Locked<State>
+    private let lock = Lock()
+    private var locked: State
     private let count: Int
     private let expectsAccepts: Bool
 
@@ -26,18 +31,24 @@ final class Meeting: Sendable {
         let empty = Array(repeating: [Entry](), count: count)
         var state = State(marks: [.client: none, .server: none])
         state.outcome.traces = [.client: empty, .server: empty]
-        self.state = Locked(state)
+        locked = state
+    }
+
+    private func withState<Result>(_ body: (inout State) -> Result) -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        return body(&locked)
     }
 
     // MARK: Marks
 
     func reach(_ mark: Mark, _ side: Side, _ number: Int) {
-        state.withLock { _ = $0.marks[side]?[number].insert(mark) }
+        withState { _ = $0.marks[side]?[number].insert(mark) }
     }
 
     /// A side that has ended reaches nothing any more: nobody is to wait for it.
     func hasReached(_ mark: Mark, _ side: Side, _ number: Int) -> Bool {
-        state.withLock { state in
+        withState { state in
             guard let marks = state.marks[side]?[number] else { return false }
             return marks.contains(mark) || marks.contains(.closed)
         }
@@ -47,42 +58,42 @@ final class Meeting: Sendable {
 
     /// The client has asked for this connection.
     func announce(_ number: Int) {
-        state.withLock { $0.announced.append(number) }
+        withState { $0.announced.append(number) }
     }
 
     /// The client's connect has succeeded.
     func connected() {
-        state.withLock { $0.connectedCount += 1 }
+        withState { $0.connectedCount += 1 }
     }
 
     /// The client's connect has failed, or was given up: nobody is to be accepted for it. (Where it
     /// may have succeeded all the same, the scenario does not compare the server.)
     func withdraw(_ number: Int) {
         if !expectsAccepts { return }
-        state.withLock { $0.announced.removeAll { $0 == number } }
+        withState { $0.announced.removeAll { $0 == number } }
     }
 
     /// The number of the connection that the server has accepted; `nil` when nobody asked for one.
     func accept() -> Int? {
-        state.withLock { state in
+        withState { state in
             if state.announced.isEmpty { return nil }
             state.acceptedCount += 1
             return state.announced.removeFirst()
         }
     }
 
-    var hasNobodyWaiting: Bool { state.withLock { $0.announced.isEmpty } }
+    var hasNobodyWaiting: Bool { withState { $0.announced.isEmpty } }
 
     // MARK: The run's end
 
     /// A side's script of one connection has come to its end.
     func scriptIsOver(_ side: Side) {
-        state.withLock { $0.overCount[side, default: 0] += 1 }
+        withState { $0.overCount[side, default: 0] += 1 }
     }
 
     /// Whether both sides have nothing left to do.
     var isDone: Bool {
-        state.withLock { state in
+        withState { state in
             state.overCount[.client] == count && state.overCount[.server] == state.acceptedCount
                 && (!expectsAccepts || state.acceptedCount >= state.connectedCount)
         }
@@ -91,18 +102,18 @@ final class Meeting: Sendable {
     // MARK: Writing down
 
     func record(_ entry: Entry, _ side: Side, _ number: Int) {
-        state.withLock { $0.outcome.traces[side]?[number].append(entry) }
+        withState { $0.outcome.traces[side]?[number].append(entry) }
     }
 
     func violate(_ what: String) {
-        state.withLock { state in
+        withState { state in
             if state.outcome.violations.count < 20 { state.outcome.violations.append(what) }
         }
     }
 
     /// After each turn: buffers that are free and connections that are not.
     func turnEnded(_ side: Side, freeBuffers: Int, openConnections: Int) {
-        state.withLock { state in
+        withState { state in
             if state.freeAtStart[side] == nil { state.freeAtStart[side] = freeBuffers }
             state.freeNow[side] = freeBuffers
             state.openNow[side] = openConnections
@@ -111,7 +122,7 @@ final class Meeting: Sendable {
 
     /// - Parameter heldBack: buffers that a backend may keep for itself.
     func outcome(heldBack: (Side) -> Int) -> Outcome {
-        state.withLock { state in
+        withState { state in
             var outcome = state.outcome
             for side in Side.allCases where side == .client || expectsAccepts {
                 let start = state.freeAtStart[side] ?? 0

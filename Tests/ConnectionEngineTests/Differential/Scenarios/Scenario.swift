@@ -1,6 +1,8 @@
 // One scenario: scripts from a seed, the bounds that they run in, and what they leave to chance.
 
-import ConnectionEngine
+#if !SIMULATION
+    import ConnectionEngine
+#endif
 
 /// A name, a way to write scripts from a seed, and what of their trace is not determined.
 struct Scenario: Sendable, CustomStringConvertible {

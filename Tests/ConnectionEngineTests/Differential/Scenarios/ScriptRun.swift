@@ -2,7 +2,9 @@
 
 import Glibc
 
-@testable import ConnectionEngine
+#if !SIMULATION
+    @testable import ConnectionEngine
+#endif
 
 /// The steps that are left, what has come so far, and what it waits for.
 struct ScriptRun {

@@ -1,6 +1,8 @@
 // Compares a scenario's outcomes on two places, entry by entry.
 
-import ConnectionEngine
+#if !SIMULATION
+    import ConnectionEngine
+#endif
 
 /// The first entry of a trace, or a counter, in which two places differ.
 struct Difference: Sendable {

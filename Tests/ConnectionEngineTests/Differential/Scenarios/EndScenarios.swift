@@ -64,10 +64,7 @@ extension Scenario {
         Scenario(name: "abort, close") { _ in
             Scripts(client: [.abort, .close], server: [.arm])
         },
-        Scenario(
-            // Whether the close was carried out before the abort came is the backend's business.
-            name: "close, abort", server: Freedom(closes: [.endOfStream, .reset])
-        ) { _ in
+        Scenario(name: "close, abort") { _ in
             Scripts(client: [.close, .abort], server: [.arm])
         },
         Scenario(name: "everything after a close is ignored") { draw in

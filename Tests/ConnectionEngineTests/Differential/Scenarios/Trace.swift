@@ -1,7 +1,9 @@
 // What one side of one connection has lived through, without what differs from run to run: times,
 // pieces that bytes came in, the order between connections, and that between `.sent` and `.received`.
 
-import ConnectionEngine
+#if !SIMULATION
+    import ConnectionEngine
+#endif
 
 /// Why a connection ended, as traces compare it.
 enum Reason: Hashable, Sendable, CustomStringConvertible {

@@ -1,6 +1,8 @@
 // The handler that performs one side of a scenario: completions in, steps of its scripts out.
 
-@testable import ConnectionEngine
+#if !SIMULATION
+    @testable import ConnectionEngine
+#endif
 
 /// Knows no thread and no clock but the batch's: it runs on engines as well as in a simulation.
 struct ScriptHandler: Handler {
