@@ -9,8 +9,6 @@ struct EnginePlace: Place {
     let backend: BackendKind
     var description: String { backend.rawValue }
 
-    /// Nanoseconds after which scripts that have not ended are stuck.
-    private static let patience: UInt64 = 10_000_000_000
     /// Microseconds in which a completion too many would come.
     private static let aftermath: UInt32 = 1_000
 
@@ -48,7 +46,7 @@ struct EnginePlace: Place {
         while !meeting.isDone, !isStuck {
             usleep(100)
             isStuck =
-                MonotonicTime.now.nanoseconds(since: start) > EnginePlace.patience
+                MonotonicTime.now.nanoseconds(since: start) > patience
                 || client.failure != nil || server.failure != nil
         }
         if isStuck {
@@ -57,6 +55,9 @@ struct EnginePlace: Place {
             client.wake()
             usleep(100_000)
             if meeting.isDone { meeting.violate("a wake-up brought what was missing") }
+            for line in kernelSockets(at: server.listeningAddresses.map(\.port)) {
+                meeting.violate("the kernel has \(line)")
+            }
         }
         usleep(EnginePlace.aftermath)
         try end(client)
@@ -101,4 +102,29 @@ private final class UnusedPort {
         try socket.bind(to: loopback(isIPv6))
         address = try socket.localAddress()
     }
+}
+
+/// Lines of /proc/net/tcp with one of these ports: of a listener the second queue counts the clients
+/// that nobody has accepted.
+private func kernelSockets(at ports: [UInt16]) -> [String] {
+    guard let file = fopen("/proc/net/tcp", "r") else { return ["no /proc/net/tcp"] }
+    defer { fclose(file) }
+    let endings = ports.map { port in
+        let digits = String(port, radix: 16, uppercase: true)
+        return ":" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+    var found: [String] = []
+    var bytes = [CChar](repeating: 0, count: 512)
+    while found.count < 12, fgets(&bytes, 512, file) != nil {
+        let end = bytes.firstIndex(of: 0) ?? bytes.endIndex
+        let line = String(
+            decoding: bytes[..<end].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let words = line.split(separator: " ")
+        if words.count > 4,
+            endings.contains(where: { words[1].hasSuffix($0) || words[2].hasSuffix($0) })
+        {
+            found.append(words[1...4].joined(separator: " "))
+        }
+    }
+    return found
 }
