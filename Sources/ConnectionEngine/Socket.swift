@@ -109,6 +109,16 @@ func disconnectSocket(_ fd: CInt) -> Bool {
     }
 }
 
+/// Whether a connection is over in both directions, as after a reset; the peer's end alone leaves
+/// our direction open.
+func isDisconnected(_ fd: CInt) -> Bool {
+    // The first byte of struct tcp_info.
+    var state: UInt8 = 0
+    var length = socklen_t(1)
+    let result = unsafe getsockopt(fd, CInt(IPPROTO_TCP), TCP_INFO, &state, &length)
+    return result == 0 && state == UInt8(TCP_CLOSE)
+}
+
 /// Waits until a client is in a listening socket's queue, or the socket was shut down.
 func waitForClient(_ listener: CInt) {
     var request = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)

@@ -75,6 +75,9 @@ extension EpollBackend {
         _ id: ConnectionID, _ slot: UnsafeMutablePointer<Slot>, into batch: inout CompletionBatch
     ) {
         if unsafe slot.pointee.sendHead != .none { return }
+        // What an event has just sent is answered before the last word, as on the other backends.
+        reportSent(into: &batch)
+        if !sent.isEmpty || batch.room == 0 { return makeReady(id) }
         if unsafe slot.pointee.fd >= 0 { Kernel.close(unsafe slot.pointee.fd) }
         let reason = unsafe CloseReason(code: slot.pointee.closeCode)
         table.release(id)

@@ -224,15 +224,31 @@ final class ThreadWorker<H: Handler & ~Copyable>: @unchecked Sendable {
         if abort { unsafe pool.dropSendsBehindHead(slot) }
         if fd >= 0 {
             if abort {
-                _ = Kernel.setAbortiveClose(fd)
-                // A shutdown would tell the peer of an end before it hears of the reset.
-                if !disconnectSocket(fd) { _ = CLinux_shutdown(fd, CInt(SHUT_RDWR)) }
+                reset(fd)
             } else if unsafe !slot.pointee.flags.contains(.sending) {
-                // Its thread wakes from recv with an end of stream, and closes.
-                _ = CLinux_shutdown(fd, CInt(SHUT_RDWR))
+                unsafe endStream(slot)
             }
         }
         unsafe wake(slot)
+    }
+
+    private func reset(_ fd: CInt) {
+        _ = Kernel.setAbortiveClose(fd)
+        // A shutdown would tell the peer of an end before it hears of the reset.
+        if !disconnectSocket(fd) { _ = CLinux_shutdown(fd, CInt(SHUT_RDWR)) }
+    }
+
+    /// Under the lock: ends both directions; the connection's thread wakes from recv, and closes.
+    func endStream(_ slot: UnsafeMutablePointer<Slot>) {
+        // TCP answers a close that throws bytes away with a reset (RFC 2525, 2.17). Bytes that the
+        // thread has taken from the socket and cannot deliver are such ones, though close(2) does
+        // not know of them.
+        let flags = unsafe slot.pointee.flags
+        if flags.contains(.readable), !flags.contains(.ended) {
+            reset(unsafe slot.pointee.fd)
+        } else {
+            _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
+        }
     }
 
     func liveSlot(_ id: ConnectionID) -> UnsafeMutablePointer<Slot>? {

@@ -74,10 +74,7 @@ extension ThreadWorker where H: ~Copyable {
             if result == Int(-EINTR) { continue }
             lock.lock()
             if result <= 0 {
-                if unsafe slot.pointee.state == .open {
-                    unsafe slot.pointee.state = .terminating
-                    unsafe slot.pointee.closeCode = result == 0 ? -1 : Int16(-result)
-                }
+                unsafe noteEnd(result, slot)
                 return unsafe close(id, slot, &leftover)
             }
             guard let buffer = unsafe bufferWhenArmed(slot) else {
@@ -91,6 +88,31 @@ extension ThreadWorker where H: ~Copyable {
             handle(.received(id, buffer, byteCount: UInt32(result)))
             finishTurn(&leftover)
         }
+    }
+
+    /// Under the lock, which it may release meanwhile: a receive has brought the connection's end.
+    /// A handler that has not armed it does not hear of the end before it does, or asks for another
+    /// one: this thread waits in recv all the same, but that is nobody else's business.
+    private func noteEnd(_ result: Int, _ slot: UnsafeMutablePointer<Slot>) {
+        var code = result == 0 ? -1 : Int16(-result)
+        // A send that waited for room may have taken a reset's error from the socket, which leaves
+        // only an end for the receive.
+        if result == 0, unsafe slot.pointee.flags.contains(.sending),
+            isDisconnected(unsafe slot.pointee.fd)
+        {
+            code = Int16(ECONNRESET)
+        }
+        // The receive has taken the error from the socket: a send that fails reports this one.
+        if result < 0, unsafe slot.pointee.state == .open { unsafe slot.pointee.closeCode = code }
+        unsafe slot.pointee.flags.formUnion([.readable, .ended])
+        while unsafe slot.pointee.state == .open, !isStopping,
+            unsafe !slot.pointee.flags.contains(.armed)
+        {
+            unsafe waitForWake(slot, until: nil)
+        }
+        guard unsafe slot.pointee.state == .open else { return }
+        unsafe slot.pointee.state = .terminating
+        unsafe slot.pointee.closeCode = code
     }
 
     /// Under the lock, which it may release meanwhile: waits until the handler wants bytes and a

@@ -47,7 +47,7 @@ extension ThreadWorker where H: ~Copyable {
         unsafe slot.pointee.sendTail = .none
         unsafe slot.pointee.flags.remove(.sending)
         if unsafe slot.pointee.state == .terminating || isStopping {
-            _ = unsafe CLinux_shutdown(slot.pointee.fd, CInt(SHUT_RDWR))
+            unsafe endStream(slot)
             unsafe wake(slot)
         }
         lock.unlock()
@@ -102,7 +102,7 @@ extension ThreadWorker where H: ~Copyable {
         }
         if unsafe slot.pointee.state == .open {
             unsafe slot.pointee.state = .terminating
-            unsafe slot.pointee.closeCode = Int16(code)
+            if unsafe slot.pointee.closeCode == 0 { unsafe slot.pointee.closeCode = Int16(code) }
         }
     }
 }

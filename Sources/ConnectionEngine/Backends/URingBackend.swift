@@ -62,7 +62,8 @@ import Glibc
 
     /// In units of 1,048,576 ns; read once per reap.
     var coarseTime: UInt32 = 0
-    /// Busy connections, some of which may no longer be; swept now and then.
+    /// Busy connections, some of which may no longer be; swept now and then. With `.receive` those
+    /// that have received since they were armed anew.
     var hotConnections: [ConnectionID] = []
     var sweptAt: UInt32 = 0
     /// Connections that found no buffer.

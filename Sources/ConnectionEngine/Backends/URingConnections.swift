@@ -243,7 +243,8 @@ extension URingBackend {
             starved.append(id)
             counters.bufferStarvations += 1
         case -ECANCELED, -ENOBUFS:
-            // Demoted: it waits by a poll again. Or disarmed: it waits for being armed.
+            // It was quiet: by a poll or by a new receive, it waits again. Or disarmed: it waits for
+            // being armed.
             unsafe try awaitBytes(id, slot)
         case 1...:
             counters.rearms += 1

@@ -68,8 +68,13 @@ extension URingBackend {
                 unsafe slot.pointee.flags.insert(.busy)
             }
         }
-        unsafe slot.pointee.lastActive = max(coarseTime, 1)
         batch.append(.received(id, buffer, byteCount: UInt32(byteCount)))
+        if setup.idleMode == .receive {
+            // To be armed anew when it is quiet: see `sweepHot`.
+            if unsafe !slot.pointee.flags.contains(.hot) { return }
+            if unsafe slot.pointee.lastActive == 0 { hotConnections.append(id) }
+        }
+        unsafe slot.pointee.lastActive = max(coarseTime, 1)
     }
 
     /// Submits one receive into a buffer of the pool, or parks the connection until one is free,
@@ -131,6 +136,11 @@ extension URingBackend {
     }
 
     /// Every 300 ms or so: connections that have been quiet go back to a poll.
+    ///
+    /// With `.receive` they are armed anew instead, once after their newest message: a multishot
+    /// receive that is woken by bytes and a reset together may report the bytes and wait for ever
+    /// (seen on Linux 6.18; the same with an end of stream on AF_UNIX, liburing issue 1549). Armed
+    /// anew, it finds the reset.
     mutating func sweepHot() throws(SystemError) {
         if coarseTime &- sweptAt < UInt32(hotSweepInterval >> 20) { return }
         sweptAt = coarseTime
@@ -142,8 +152,12 @@ extension URingBackend {
             if unsafe coarseTime &- slot.pointee.lastActive > coldAfter,
                 unsafe slot.pointee.state == .open
             {
-                unsafe slot.pointee.flags.remove(.hot)
-                counters.demotions += 1
+                if setup.idleMode == .receive {
+                    unsafe slot.pointee.lastActive = 0
+                } else {
+                    unsafe slot.pointee.flags.remove(.hot)
+                    counters.demotions += 1
+                }
                 if unsafe slot.pointee.flags.contains(.receiving) {
                     let ring = layout.ring(of: id.index)
                     try reserve(1, in: ring)

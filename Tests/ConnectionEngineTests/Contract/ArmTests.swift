@@ -1,6 +1,7 @@
 // Promise 7: bytes come only to an armed connection.
 
 import ConnectionEngine
+import Glibc
 import Testing
 
 extension Contract {
@@ -90,12 +91,29 @@ extension Contract {
             try peer.write([2])
             peer.close()
             try engine.settle()
-            #expect(engine.journal.read { $0.closed[id] } == nil || backend == .threads)
+            #expect(engine.journal.read { $0.closed[id] } == nil)
             try engine.perform { $0.armOnce(id) }
             #expect(try engine.received(id, count: 2) == [1, 2])
             try engine.settle()
             try engine.perform { $0.armOnce(id) }
             #expect(try engine.closeReason(id) == .endOfStream)
+        }
+
+        @Test(
+            "the peer's end waits until a connection that was never armed is",
+            arguments: BackendKind.tested, [false, true])
+        func endWaitsUnarmed(backend: BackendKind, isReset: Bool) throws {
+            let engine = try TestEngine(backend, listens: true)
+            defer { engine.end() }
+            let peer = try Peer.connected(to: engine.address)
+            let id = try engine.accepted()[0]
+            if isReset { peer.reset() } else { peer.close() }
+            try engine.settle()
+            #expect(engine.journal.read { $0.closed[id] } == nil)
+            try engine.perform { $0.arm(id) }
+            #expect(
+                try engine.closeReason(id)
+                    == (isReset ? .failed(Errno(ECONNRESET)) : .endOfStream))
         }
     }
 }

@@ -49,6 +49,19 @@ extension Contract {
             #expect(engine.journal.read { $0.freeNow } == 512)
         }
 
+        @Test(
+            "a send after a reset that nobody heard says ECONNRESET", arguments: BackendKind.tested)
+        func sendAfterUnheardReset(backend: BackendKind) throws {
+            let engine = try TestEngine(backend, listens: true)
+            defer { engine.end() }
+            let peer = try Peer.connected(to: engine.address)
+            let id = try engine.accepted()[0]
+            peer.reset()
+            try engine.settle()
+            try engine.send(id, [1])
+            #expect(try engine.closeReason(id) == .failed(Errno(ECONNRESET)))
+        }
+
         @Test("abort drops what was queued and returns its buffers", arguments: BackendKind.tested)
         func abortWhileSending(backend: BackendKind) throws {
             let engine = try TestEngine(backend, .armAndCollect, listens: true) {

@@ -77,6 +77,56 @@ extension Contract {
             #expect(engine.end().promotions == 5)
         }
 
+        @Test(
+            "a reset that comes together with bytes ends a hot connection", .needsURing,
+            arguments: [IdleMode.adaptive, .receive], [1, 64])
+        func resetWithBytes(idleMode: IdleMode, byteCount: Int) throws {
+            let engine = try TestEngine(.uring, .armAndCollect, listens: true) {
+                $0.idleMode = idleMode
+                $0.limits.bufferByteCount = 64
+            }
+            defer { engine.end() }
+            let peer = try Peer.connected(to: engine.address)
+            let id = try engine.accepted()[0]
+            for count in 1...20 {
+                try peer.write([7])
+                _ = try engine.received(id, count: count)
+            }
+            try becomes(engine) { $0.promotions == 1 }
+            // Both come while the worker is busy, so that it hears of them in one turn.
+            let (isBusy, mayGoOn) = (Answer<Bool>(), Answer<Bool>())
+            engine.journal.add { _ in
+                isBusy.set(true)
+                while mayGoOn.value == nil { usleep(500) }
+            }
+            engine.engine.wake()
+            try eventually("the worker is busy") { isBusy.value == true }
+            try peer.write(Array(repeating: 8, count: byteCount))
+            peer.reset()
+            mayGoOn.set(true)
+            #expect(try engine.closeReason(id) == .failed(Errno(ECONNRESET)))
+            #expect(engine.journal.read { $0.bytes[id]?.last } == 8)
+        }
+
+        @Test(
+            "bytes and a reset right after the accept are heard", .needsURing,
+            arguments: IdleMode.allCases)
+        func resetAtOnce(idleMode: IdleMode) throws {
+            let engine = try TestEngine(.uring, .armAndCollect, listens: true) {
+                $0.idleMode = idleMode
+            }
+            defer { engine.end() }
+            let count = 600
+            for _ in 0..<count {
+                let peer = try Peer.connected(to: engine.address)
+                try peer.write([7])
+                peer.reset()
+            }
+            try eventually("\(count) resets") {
+                engine.journal.read { $0.closed.count } == count
+            }
+        }
+
         private func echo(_ peer: Peer, rounds: Int) throws {
             for round in 0..<rounds {
                 let bytes = pattern(round, count: 100)
