@@ -74,7 +74,7 @@ let package = Package(
             dependencies: ["CLiburing", "CLinux"],
             path: "Tests/Simulation",
             exclude: ["Engine/Kernel"],
-            swiftSettings: common + [.unsafeFlags(["-O"])]
+            swiftSettings: common + [.define("SIMULATION"), .unsafeFlags(["-O"])]
         ),
         .testTarget(
             name: "SimulationTests",
@@ -83,7 +83,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ConnectionEngineTests",
-            dependencies: ["ConnectionEngine"],
+            dependencies: ["ConnectionEngine", "Simulation"],
             swiftSettings: common
         ),
         .testTarget(

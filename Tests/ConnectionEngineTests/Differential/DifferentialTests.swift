@@ -18,6 +18,20 @@ extension Contract {
                     Issue.record("\(failure)")
                     return
                 }
+                for simulated in simulatedTraces(of: scenario.name, seed: seed) {
+                    // Where io_uring is skipped, nothing stands beside its simulation.
+                    guard let lines = report.lines[simulated.backend] else { continue }
+                    if simulated.failure == nil, simulated.lines == lines { continue }
+                    let wrong = zip(lines, simulated.lines).filter { $0.0 != $0.1 }
+                    Issue.record(
+                        """
+                        SCENARIO="\(scenario.name)" SEED=\(seed): \(simulated.backend) differs over \
+                        the simulated kernel. \(simulated.failure ?? "")
+                        \(wrong.map { "  Linux:     \($0.0)\n  simulated: \($0.1)" }
+                            .joined(separator: "\n"))
+                        """)
+                    return
+                }
             }
             finished.withLock { _ = $0.insert(scenario.name) }
         }

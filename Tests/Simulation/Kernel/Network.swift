@@ -163,7 +163,9 @@ extension SimulatedKernel {
         case .reset:
             if socket.isSilent || socket.isOrphan { return }
             guard socket.state == .established || socket.state == .connecting else { return }
-            breakOff(socket, socket.state == .connecting ? ECONNREFUSED : ECONNRESET)
+            // As tcp_reset() has it: a side that has heard the end already is told EPIPE.
+            let code = socket.isEnded && !socket.hasSentEnd ? EPIPE : ECONNRESET
+            breakOff(socket, socket.state == .connecting ? ECONNREFUSED : code)
         case .room:
             wake(socket, socket.readiness)
         }

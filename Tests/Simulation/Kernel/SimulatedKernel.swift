@@ -32,6 +32,8 @@ final class SimulatedKernel {
     var tuples: Set<Tuple> = []
     var nextPort: UInt16 = 40_000
     var window = 4_096
+    /// A send may be taken in part when there is little room.
+    var splitsSends = false
 
     /// What the engine did that no kernel would let pass; empty: nothing.
     private(set) var violations: [String] = []

@@ -121,8 +121,9 @@ final class SimulatedSocket: SimulatedFile {
             return Int(-error)
         }
         guard state == .established, !hasSentEnd else { return Int(-EPIPE) }
-        var taken = min(count, room)
-        if taken == 0 { return Int(-EAGAIN) }
+        if room == 0 { return Int(-EAGAIN) }
+        // Linux takes a small send whole when there is any room at all.
+        var taken = kernel.splitsSends ? min(count, room) : count
         if taken > 1, kernel.faults.fires(.shortSend, &kernel.chance) {
             taken = kernel.chance.within(1...taken - 1)
         }

@@ -20,6 +20,8 @@ struct SimulationSettings {
     /// Nanoseconds that a segment takes at most; 0: loopback.
     var delayMax = 0
     var window = 2_048
+    /// A send may be taken in part when there is little room.
+    var splitsSends = true
     /// Descriptors of each process.
     var descriptors = 512
     /// Direct descriptors of each ring.
@@ -53,6 +55,7 @@ struct SimulationSettings {
         backlog = UInt32(chance.pick([1, 4, 16]))
         delayMax = chance.pick([0, 0, 20_000, 2_000_000])
         window = chance.pick([64, 512, 4_096])
+        splitsSends = chance.once(in: 2)
         descriptors = chance.once(in: 4) ? chance.within(12...24) : 512
         directLimit = UInt64(chance.pick([16, 24, 64, 512]))
         clientLimits = SimulationSettings.limits(&chance)

@@ -29,6 +29,7 @@ enum Simulation {
             chance: SimulatedChance(seed: settings.seed &+ 99))
         kernel.delayMax = settings.delayMax
         kernel.window = settings.window
+        kernel.splitsSends = settings.splitsSends
         SimulatedKernel.current = kernel
         defer {
             kernel.dismantle()
@@ -129,37 +130,16 @@ private struct SimulatedRun {
             if turns > settings.faultTurns + 60_000 {
                 return ledger.violation("not drained after \(turns) turns: \(situation)")
             }
-            kernel.deliverDue()
-            let runnable = workers.indices.filter { kernel.wakeTime(of: $0) <= kernel.clock }
-            if runnable.isEmpty {
-                let next = min(
-                    kernel.wakeTime(of: 0), kernel.wakeTime(of: 1), kernel.arrivals.nextTime ?? .max
-                )
-                if next == .max {
-                    if isDrained { return }
-                    return ledger.violation("stuck: \(situation)")
-                }
-                kernel.clock = max(kernel.clock, next)
-                continue
+            guard let worker = kernel.nextToRun(of: workers) else {
+                if isDrained { return }
+                return ledger.violation("stuck: \(situation)")
             }
-            try turn(workers[kernel.chance.pick(runnable)])
+            turns += 1
+            try kernel.turn(worker)
+            checkBuffers(worker)
+            checkCounters(worker)
             if !kernel.violations.isEmpty || !ledger.violations.isEmpty { return }
         }
-    }
-
-    private mutating func turn(_ worker: AnyWorker) throws(SystemError) {
-        turns += 1
-        kernel.process = worker.process
-        kernel.sleeps[worker.process] = nil
-        try worker.turn()
-        // A turn that Linux would still be sleeping in has given the handler a call of its own.
-        if worker.hasOperations {
-            kernel.sleeps[worker.process] = nil
-        } else if let due = worker.nextDue {
-            kernel.sleeps[worker.process]?.deadline.lower(to: due.nanoseconds)
-        }
-        checkBuffers(worker)
-        checkCounters(worker)
     }
 
     private mutating func beginDraining() {
@@ -245,10 +225,6 @@ private struct SimulatedRun {
             ledger.violation("process \(process) leaves \(left.count) descriptors open")
         }
     }
-}
-
-extension UInt64 {
-    fileprivate mutating func lower(to other: UInt64) { self = Swift.min(self, other) }
 }
 
 extension SimulationSettings: CustomStringConvertible {

@@ -9,6 +9,8 @@
 struct ComparisonReport {
     var allowed: Set<String> = []
     var failure: String?
+    /// What each place has; they differ only as is allowed.
+    var lines: [String: [String]] = [:]
 }
 
 /// Performs a scenario on all places and compares each with the first.
@@ -25,6 +27,7 @@ func compare(
                 outcome.violations, [("\(place)", outcome)] + (first.map { [$0] } ?? []))
             return report
         }
+        report.lines["\(place)"] = scenario.lines(outcome)
         guard let first else {
             first = ("\(place)", outcome)
             continue
