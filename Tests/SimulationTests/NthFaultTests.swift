@@ -17,6 +17,18 @@ extension SimulationTests {
             settings.messagesMax = 1 + number % 3
             settings.descriptors = 512
             settings.isOdd = number % 5 == 0
+            // Two of them need further rings, and one works by descriptors that it installs itself.
+            if number < 3 {
+                settings.clientBackend = .uring
+                settings.maskedFeatures = number == 2 ? .bind : []
+                settings.idleMode = .receive
+                settings.clientLimits.connections = 40
+                settings.clientLimits.buffers = 64
+                settings.clientLimits.ringSlots = 16
+                settings.directLimit = 16
+                settings.connections = 20
+                settings.atOnce = 20
+            }
             return settings
         }
 
@@ -56,7 +68,9 @@ extension SimulationTests {
             }
             print("n-th fault: \(runs) runs, \(unfit) of them refused at the start")
             let expected = OperationKind.allCases.filter { !$0.codes.isEmpty }
-            #expect(covered == Set(expected))
+            for kind in expected where !covered.contains(kind) {
+                Issue.record("\(kind) was never used")
+            }
             #expect(unfit > 0)
         }
     }

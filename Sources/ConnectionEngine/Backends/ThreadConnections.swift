@@ -102,8 +102,10 @@ extension ThreadWorker where H: ~Copyable {
         {
             code = Int16(ECONNRESET)
         }
-        // The receive has taken the error from the socket: a send that fails reports this one.
-        if result < 0, unsafe slot.pointee.state == .open { unsafe slot.pointee.closeCode = code }
+        // The receive has taken the error from the socket: a send that fails reports this one; and one
+        // that failed before the lock was ours was told EPIPE, which says only that it came later.
+        let isCause = unsafe slot.pointee.state == .open || slot.pointee.closeCode == Int16(EPIPE)
+        if result < 0, isCause { unsafe slot.pointee.closeCode = code }
         unsafe slot.pointee.flags.formUnion([.readable, .ended])
         while unsafe slot.pointee.state == .open, !isStopping,
             unsafe !slot.pointee.flags.contains(.armed)
