@@ -6,7 +6,7 @@ import Synchronization
 /// One thread, one backend, one handler (io_uring and epoll).
 struct Worker<B: Backend & ~Copyable, H: Handler & ~Copyable>: ~Copyable {
     private(set) var backend: B
-    var handler: H
+    private(set) var handler: H
     private(set) var operations: OperationQueue
     private var completions: CompletionBatch
     private var turns: UInt64 = 0

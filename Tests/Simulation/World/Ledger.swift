@@ -19,6 +19,8 @@ struct ConnectionFacts {
 
 final class Ledger {
     var facts: [ConnectionFacts] = []
+    /// No new connections, no delays from here on: both sides bring what there is to an end.
+    var isDraining = false
     private(set) var violations: [String] = []
     /// What each connection of a run was like, for comparing two runs.
     var trace: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -15,8 +15,7 @@ struct SimulatedPeer: Handler, ~Copyable {
     private(set) var hasStarted = false
     private(set) var now = MonotonicTime.zero
     private var lastGone: ConnectionID?
-    /// Set by the driver: no new connections, no delays; drain.
-    var isDraining = false
+    var isDraining: Bool { ledger.isDraining }
     var hasEndedAll = false
     var patience: MonotonicTime?
     var isShortOfBuffers = false

@@ -29,7 +29,6 @@ class AnyWorker {
 
     func start() throws(SystemError) {}
     func turn() throws(SystemError) {}
-    func drain() {}
     /// Its connections and requests, for whoever replays a failure.
     var situation: String { "" }
     /// The handler has asked for something since the last `submit`.
@@ -81,10 +80,6 @@ final class SimulatedWorker<B: SimulatedBackend & ~Copyable>: AnyWorker {
 
     override func turn() throws(SystemError) {
         try worker.pointee.turn()
-    }
-
-    override func drain() {
-        worker.pointee.handler.isDraining = true
     }
 
     override var hasOperations: Bool { worker.pointee.operations.count > 0 }

@@ -145,7 +145,7 @@ private struct SimulatedRun {
     private mutating func beginDraining() {
         isDraining = true
         kernel.faults.areOn = false
-        for worker in workers { worker.drain() }
+        ledger.isDraining = true
     }
 
     private var isDrained: Bool {
