@@ -20,13 +20,14 @@ extension Contract {
                 for (code, remedy) in remedies {
                     // The newest of several filters answers.
                     refuse(.ioURingSetup, with: code)
-                    let error = setupError(.uring)
-                    require(error?.errno.code == code, "\(String(describing: error))")
-                    require(error?.call == "io_uring_setup", "\(String(describing: error))")
-                    require(error!.remedy.contains(remedy) || remedy.isEmpty, error!.remedy)
-                    // The worker's thread may close its wake signal a moment later.
-                    try eventually("everything is closed") { descriptorCount() == before }
+                    for _ in 0..<3 {
+                        let error = setupError(.uring)
+                        require(error?.errno.code == code, "\(String(describing: error))")
+                        require(error?.call == "io_uring_setup", "\(String(describing: error))")
+                        require(error!.remedy.contains(remedy) || remedy.isEmpty, error!.remedy)
+                    }
                 }
+                try eventuallyClosed(since: before)
             }
         }
 
@@ -80,9 +81,9 @@ extension Contract {
                             $0.limits.connections = isPool ? 16 : 1 << 26
                         }
                         require(error?.errno.code == ENOMEM, "\(String(describing: error))")
-                        require(descriptorCount() == descriptors, "\(descriptorCount())")
                     }
                 }
+                try eventuallyClosed(since: descriptors)
                 let grown = addressSpaceByteCount() - before
                 require(grown < 256 << 20, "\(grown) bytes are still mapped")
             }
@@ -94,14 +95,13 @@ extension Contract {
                 for backend in BackendKind.tested { _ = setupError(backend) }
                 let before = descriptorCount()
                 refuse(.thread, with: EAGAIN)
-                for backend in BackendKind.tested {
+                for backend in BackendKind.tested + BackendKind.tested + BackendKind.tested {
                     let error = setupError(backend)
                     require(error?.errno.code == EAGAIN, "\(String(describing: error))")
                     require(error?.call == "pthread_create", "\(String(describing: error))")
                     require(error!.remedy.contains("kernel.threads-max"), error!.remedy)
-                    // The worker's thread may close its wake signal a moment later.
-                    try eventually("everything is closed") { descriptorCount() == before }
                 }
+                try eventuallyClosed(since: before)
             }
         }
 
@@ -204,6 +204,13 @@ private func expectFailure(
     } catch {
         require(error == failure, "\(error)")
     }
+}
+
+/// Six starts or more have failed since: one descriptor that each leaves would show. The libraries open
+/// a few when they first need them (an epoll, an eventfd, a timer), and the worker's thread closes its
+/// wake signal a moment after the failure.
+private func eventuallyClosed(since before: Int) throws {
+    try eventually("everything is closed") { descriptorCount() <= before + 4 }
 }
 
 /// The call fails from some moment on with what passes by itself: the engine goes on trying.
