@@ -95,7 +95,9 @@ struct LoadClient: Handler, ~Copyable {
         if let due = nextDue { generator.turn(due: due, now) }
         for position in 0..<completions.count {
             switch completions[position] {
-            case .connected(let id): connected(id, now)
+            case .connected(let id):
+                connected(id, now)
+                if settings.hearsEnds { operations.arm(id) }
             case .received(let id, let buffer, let byteCount):
                 received(id, buffer, Int(byteCount), now, &operations)
             case .closed(let id, let reason): closed(id, reason, now)

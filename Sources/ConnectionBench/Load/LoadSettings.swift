@@ -9,6 +9,10 @@ struct LoadSettings: Codable, Sendable {
     var seed: UInt64 = 0
     /// A worker is one thread, whose processor time says how busy it is.
     var workersAreThreads = true
+    /// Connections are armed for good, so that an end is heard at once. Costs nothing where each has a
+    /// thread, which waits in recv(2) anyway; and there a server without a thread for a client resets
+    /// it after the accept.
+    var hearsEnds = false
     /// Connects on their way at once, per worker.
     var connectWindow = 256
     var sourcePorts = SourcePorts.planned
