@@ -63,7 +63,9 @@ extension ToolTests {
                 prediction: .none(reached: 600...600),
                 exitCode: 0)
             try wall.check(tool, code: tool.end())
-            #expect(try tool.result().teardown?.timeWait == 100)
+            // Each processor checks the limit before it counts, so a few more may pass together.
+            let timeWait = try #require(try tool.result().teardown?.timeWait)
+            #expect((100...104).contains(timeWait), "\(timeWait)")
         }
 
         // MARK: Descriptors
