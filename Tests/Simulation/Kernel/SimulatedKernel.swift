@@ -47,7 +47,7 @@ final class SimulatedKernel {
         let minWaitEnd: UInt64
     }
 
-    init(seed: UInt64, processes: Int, faults: Faults, chance: SimulatedChance) {
+    init(processes: Int, faults: Faults, chance: SimulatedChance) {
         self.chance = chance
         self.faults = faults
         self.processes = Array(repeating: SimulatedProcess(), count: processes)

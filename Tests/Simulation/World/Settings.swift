@@ -62,6 +62,26 @@ struct SimulationSettings {
         serverLimits = SimulationSettings.limits(&chance)
         isOdd = chance.once(in: 2)
         echoes = !chance.once(in: 5)
+        if chance.once(in: 6) { drawCrowd(&chance) }
+    }
+
+    /// Many at once on rings of few slots with short queues: what only further rings meet.
+    private mutating func drawCrowd(_ chance: inout SimulatedChance) {
+        connections = chance.within(40...80)
+        atOnce = chance.within(30...40)
+        messageBytesMax = 32
+        // Early enough that a crowd is there to be closed at once.
+        faultTurns = chance.within(50...500)
+        directLimit = 16
+        descriptors = 512
+        for side in [\SimulationSettings.clientLimits, \SimulationSettings.serverLimits] {
+            self[keyPath: side].connections = 40
+            self[keyPath: side].buffers = 64
+            self[keyPath: side].bufferByteCount = 64
+            self[keyPath: side].submissionEntries = 4
+            self[keyPath: side].completionEntries = 8
+            self[keyPath: side].ringSlots = 16
+        }
     }
 
     private static func limits(_ chance: inout SimulatedChance) -> Limits {

@@ -12,7 +12,6 @@ struct SimulatedPeer: Handler, ~Copyable {
     var opened = 0
     var liveCount = 0
     var heldCount = 0
-    private(set) var hasStarted = false
     private(set) var now = MonotonicTime.zero
     private var lastGone: ConnectionID?
     var isDraining: Bool { ledger.isDraining }
@@ -48,7 +47,6 @@ struct SimulatedPeer: Handler, ~Copyable {
     mutating func start(_ operations: inout OperationQueue) {
         links = Array(repeating: PeerLink(), count: operations.connectionIndexLimit)
         if isClient { openMore(&operations) }
-        hasStarted = true
     }
 
     mutating func handle(

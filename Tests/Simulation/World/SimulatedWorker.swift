@@ -1,4 +1,4 @@
-// A worker of the engine, turned by hand, with a look at everything it owns.
+// A worker with a look at everything that it owns.
 
 import CLiburing
 
@@ -8,37 +8,16 @@ enum BufferOwner {
     case receive(UInt32)
 }
 
-/// One process of the simulation: a worker with its backend, behind one face for all backends.
-class AnyWorker {
-    let process: Int
-    let setup: WorkerSetup
-    private(set) var failure: SystemError?
-
-    init(process: Int, setup: WorkerSetup) {
-        self.process = process
-        self.setup = setup
-    }
-
-    /// Gives what is true after each turn.
-    struct State {
-        var liveCount: Int
-        var openCount: Int
-        var isDone: Bool
-        var counters: Counters
-    }
-
-    func start() throws(SystemError) {}
-    func turn() throws(SystemError) {}
+/// What the simulation looks at after each turn.
+protocol ObservedProcess: TurnedProcess {
+    var setup: WorkerSetup { get }
+    /// Connections that the handler knows.
+    var liveCount: Int { get }
+    var isDone: Bool { get }
     /// Its connections and requests, for whoever replays a failure.
-    var situation: String { "" }
-    /// The handler has asked for something since the last `submit`.
-    var hasOperations: Bool { false }
-    var nextDue: MonotonicTime? { nil }
-    var state: State { fatalError() }
+    var situation: String { get }
     /// Names every buffer that somebody owns, with its owner.
-    func forEachOwner(_ body: (UInt16, BufferOwner) -> Void) {}
-    /// Ends the backend; the table and the pool with it.
-    func end() {}
+    func forEachOwner(_ body: (UInt16, BufferOwner) -> Void)
 }
 
 /// What the simulation asks a backend beside the seam.
@@ -55,44 +34,13 @@ extension EpollBackend: SimulatedBackend {
     var groupTails: [UInt16?] { [] }
 }
 
-final class SimulatedWorker<B: SimulatedBackend & ~Copyable>: AnyWorker {
-    /// Holds the worker between `start` and `end`.
-    private let worker = UnsafeMutablePointer<Worker<B, SimulatedPeer>>.allocate(capacity: 1)
-    private var isMade = false
-    private let makePeer: () -> SimulatedPeer
+final class SimulatedWorker<B: SimulatedBackend & ~Copyable>: TurnedWorker<B, SimulatedPeer>,
+    ObservedProcess
+{
+    var liveCount: Int { worker.pointee.handler.liveCount }
+    var isDone: Bool { worker.pointee.handler.isDone }
 
-    init(
-        process: Int, setup: WorkerSetup, makePeer: @escaping () -> SimulatedPeer
-    ) {
-        self.makePeer = makePeer
-        super.init(process: process, setup: setup)
-    }
-
-    override func start() throws(SystemError) {
-        worker.initialize(to: try Worker(setup, status: WorkerStatus(), handler: makePeer()))
-        isMade = true
-        worker.pointee.start()
-    }
-
-    deinit {
-        worker.deallocate()
-    }
-
-    override func turn() throws(SystemError) {
-        try worker.pointee.turn()
-    }
-
-    override var hasOperations: Bool { worker.pointee.operations.count > 0 }
-
-    override var nextDue: MonotonicTime? { worker.pointee.handler.nextDue }
-
-    override var state: State {
-        State(
-            liveCount: worker.pointee.handler.liveCount, openCount: Int(setup.table.openCount),
-            isDone: worker.pointee.handler.isDone, counters: worker.pointee.backend.counters)
-    }
-
-    override var situation: String {
+    var situation: String {
         var text = "process \(process): \(setup.pool.freeCount) buffers free"
         for link in worker.pointee.handler.links where link.phase != .none {
             text +=
@@ -113,14 +61,7 @@ final class SimulatedWorker<B: SimulatedBackend & ~Copyable>: AnyWorker {
         return text
     }
 
-    override func end() {
-        if isMade { worker.deinitialize(count: 1) }
-        isMade = false
-        setup.table.deallocate()
-        setup.pool.deallocate()
-    }
-
-    override func forEachOwner(_ body: (UInt16, BufferOwner) -> Void) {
+    func forEachOwner(_ body: (UInt16, BufferOwner) -> Void) {
         let pool = setup.pool
         for place in 0..<Int(pool.freeCount) { body(pool.free[place], .pool) }
         if worker.pointee.handler.heldCount > 0 {

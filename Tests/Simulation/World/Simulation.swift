@@ -1,8 +1,5 @@
 // One simulation: two processes and their kernel, from a seed to the verdict.
 
-import CLiburing
-import Glibc
-
 struct SimulationOutcome {
     var seed: UInt64
     var violations: [String]
@@ -17,15 +14,13 @@ struct SimulationOutcome {
 }
 
 enum Simulation {
-    private static let port: UInt16 = 7_000
-
     static func run(seed: UInt64) -> SimulationOutcome {
         run(SimulationSettings(seed: seed))
     }
 
     static func run(_ settings: SimulationSettings) -> SimulationOutcome {
         let kernel = SimulatedKernel(
-            seed: settings.seed, processes: 2, faults: settings.faults,
+            processes: 2, faults: settings.faults,
             chance: SimulatedChance(seed: settings.seed &+ 99))
         kernel.delayMax = settings.delayMax
         kernel.window = settings.window
@@ -44,7 +39,7 @@ private struct SimulatedRun {
     let settings: SimulationSettings
     let kernel: SimulatedKernel
     let ledger = Ledger()
-    var workers: [AnyWorker] = []
+    var workers: [any ObservedProcess] = []
     var turns = 0
     var isDraining = false
     /// Owners of each buffer, counted anew each turn.
@@ -90,7 +85,7 @@ private struct SimulatedRun {
 
     // MARK: Making
 
-    private func makeWorker(_ process: Int) throws(SystemError) -> AnyWorker {
+    private func makeWorker(_ process: Int) throws(SystemError) -> any ObservedProcess {
         let isClient = process == 0
         kernel.process = process
         kernel.processes[process].limit = settings.descriptors
@@ -111,9 +106,10 @@ private struct SimulatedRun {
         let (settings, ledger) = (self.settings, self.ledger)
         let makePeer = { SimulatedPeer(isClient: isClient, settings, ledger, address) }
         if configuration.backend == .uring {
-            return SimulatedWorker<URingBackend>(process: process, setup: setup, makePeer: makePeer)
+            return SimulatedWorker<URingBackend>(
+                process: process, setup: setup, makeHandler: makePeer)
         }
-        return SimulatedWorker<EpollBackend>(process: process, setup: setup, makePeer: makePeer)
+        return SimulatedWorker<EpollBackend>(process: process, setup: setup, makeHandler: makePeer)
     }
 
     // MARK: Turning
@@ -121,7 +117,7 @@ private struct SimulatedRun {
     /// Turns the workers until everything has drained.
     private mutating func circle() throws(SystemError) {
         while true {
-            if !isDraining, workers[0].state.isDone { beginDraining() }
+            if !isDraining, workers[0].isDone { beginDraining() }
             if !isDraining, turns >= settings.faultTurns {
                 if settings.mustFinish { return ledger.violation("not finished: \(situation)") }
                 beginDraining()
@@ -130,10 +126,11 @@ private struct SimulatedRun {
             if turns > settings.faultTurns + 60_000 {
                 return ledger.violation("not drained after \(turns) turns: \(situation)")
             }
-            guard let worker = kernel.nextToRun(of: workers) else {
+            guard let process = kernel.nextProcess() else {
                 if isDrained { return }
                 return ledger.violation("stuck: \(situation)")
             }
+            let worker = workers[process]
             turns += 1
             try kernel.turn(worker)
             checkBuffers(worker)
@@ -149,7 +146,7 @@ private struct SimulatedRun {
     }
 
     private var isDrained: Bool {
-        isDraining && kernel.isQuiet && workers.allSatisfy { $0.state.isDone && !$0.hasOperations }
+        isDraining && kernel.isQuiet && workers.allSatisfy { $0.isDone && !$0.hasOperations }
     }
 
     private var situation: String {
@@ -160,7 +157,7 @@ private struct SimulatedRun {
     // MARK: Invariants
 
     /// Every buffer has exactly one owner.
-    private mutating func checkBuffers(_ worker: AnyWorker) {
+    private mutating func checkBuffers(_ worker: any ObservedProcess) {
         let count = Int(worker.setup.pool.count)
         for index in 0..<count { owned[index] = 0 }
         worker.forEachOwner { index, _ in owned[Int(index)] += 1 }
@@ -175,23 +172,24 @@ private struct SimulatedRun {
     }
 
     /// What was opened and not closed is what is held.
-    private func checkCounters(_ worker: AnyWorker) {
-        let state = worker.state
-        let counters = state.counters
+    private func checkCounters(_ worker: any ObservedProcess) {
+        let counters = worker.counters
+        let openCount = Int(worker.setup.table.openCount)
         if counters.completionsDropped > 0 { ledger.violation("completions were dropped") }
         if counters.acceptTableFull > 0 { ledger.violation("a client was lost to a full table") }
-        if state.liveCount < state.openCount {
+        if worker.liveCount < openCount {
             ledger.violation(
-                "process \(worker.process): \(state.openCount) slots are taken for"
-                    + " \(state.liveCount) connections")
+                "process \(worker.process): \(openCount) slots are taken for"
+                    + " \(worker.liveCount) connections")
         }
     }
 
     /// At the end nothing is left in any table.
     private func checkEmpty() {
         if !kernel.violations.isEmpty || !ledger.violations.isEmpty { return }
-        for worker in workers where worker.state.openCount != 0 {
-            ledger.violation("process \(worker.process) ends with \(worker.state.openCount) slots")
+        for worker in workers where worker.setup.table.openCount != 0 {
+            ledger.violation(
+                "process \(worker.process) ends with \(worker.setup.table.openCount) slots")
         }
         for ring in kernel.rings {
             if ring.slots.contains(where: { $0 != nil }) {
@@ -202,8 +200,8 @@ private struct SimulatedRun {
                 ledger.violation("a request is left: \(request.kind)")
             }
         }
-        let client = workers[0].state.counters
-        let server = workers[1].state.counters
+        let client = workers[0].counters
+        let server = workers[1].counters
         if server.accepted > client.connected + UInt64(ledger.facts.count) {
             ledger.violation("more accepted than were opened")
         }

@@ -11,7 +11,7 @@ private struct SimulatedPlace: Place {
         _ performance: Performance, _ meeting: Meeting
     ) throws -> (counters: [Side: Counters], isStuck: Bool) {
         let kernel = SimulatedKernel(
-            seed: performance.seed, processes: 2, faults: .none,
+            processes: 2, faults: .none,
             chance: SimulatedChance(seed: performance.seed))
         // As much as Linux lets two sockets of the loopback interface hold between them.
         kernel.window = 2_600_000
@@ -20,7 +20,7 @@ private struct SimulatedPlace: Place {
             kernel.dismantle()
             SimulatedKernel.current = nil
         }
-        var workers: [AnyWorker] = []
+        var workers: [any TurnedProcess] = []
         defer {
             for worker in workers {
                 kernel.process = worker.process
@@ -39,7 +39,7 @@ private struct SimulatedPlace: Place {
             for violation in kernel.violations { meeting.violate(violation) }
         }
         return (
-            [.client: workers[0].state.counters, .server: workers[1].state.counters], isStuck
+            [.client: workers[0].counters, .server: workers[1].counters], isStuck
         )
     }
 
@@ -50,7 +50,7 @@ private struct SimulatedPlace: Place {
 
     private func worker(
         _ side: Side, _ performance: Performance, _ meeting: Meeting, _ kernel: SimulatedKernel
-    ) throws(SystemError) -> AnyWorker {
+    ) throws(SystemError) -> any TurnedProcess {
         let setting = performance.setting
         let process = side == .client ? 0 : 1
         kernel.process = process
@@ -82,16 +82,16 @@ private struct SimulatedPlace: Place {
                     .client, performance, meeting, destinations: target, source: source)
         }
         if backend == .uring {
-            return ScenarioWorker<URingBackend>(
+            return TurnedWorker<URingBackend, ScriptHandler>(
                 process: process, setup: setup, makeHandler: makeHandler)
         }
-        return ScenarioWorker<EpollBackend>(
+        return TurnedWorker<EpollBackend, ScriptHandler>(
             process: process, setup: setup, makeHandler: makeHandler)
     }
 
     /// - Returns: whether nothing more would have happened before the scripts were over.
     private func turn(
-        _ workers: [AnyWorker], _ kernel: SimulatedKernel, until meeting: Meeting
+        _ workers: [any TurnedProcess], _ kernel: SimulatedKernel, until meeting: Meeting
     ) throws -> Bool {
         var turns = 0
         // A little longer, so that what must not come has its chance to come.
@@ -100,52 +100,10 @@ private struct SimulatedPlace: Place {
             if meeting.isDone { aftermath -= 1 }
             turns += 1
             if turns > 200_000 { return true }
-            guard try kernel.turnNext(of: workers) else { return !meeting.isDone }
+            guard let process = kernel.nextProcess() else { return !meeting.isDone }
+            try kernel.turn(workers[process])
         }
         return false
-    }
-}
-
-/// A worker of the engine that performs one side of a scenario, turned by hand.
-private final class ScenarioWorker<B: Backend & ~Copyable>: AnyWorker {
-    private let worker = UnsafeMutablePointer<Worker<B, ScriptHandler>>.allocate(capacity: 1)
-    private var isMade = false
-    private let makeHandler: () -> ScriptHandler
-
-    init(process: Int, setup: WorkerSetup, makeHandler: @escaping () -> ScriptHandler) {
-        self.makeHandler = makeHandler
-        super.init(process: process, setup: setup)
-    }
-
-    deinit {
-        worker.deallocate()
-    }
-
-    override func start() throws(SystemError) {
-        worker.initialize(
-            to: try Worker(setup, status: WorkerStatus(), handler: makeHandler()))
-        isMade = true
-        worker.pointee.start()
-    }
-
-    override func turn() throws(SystemError) {
-        try worker.pointee.turn()
-    }
-
-    override var hasOperations: Bool { worker.pointee.operations.count > 0 }
-    override var nextDue: MonotonicTime? { worker.pointee.handler.nextDue }
-
-    override var state: State {
-        State(
-            liveCount: 0, openCount: Int(setup.table.openCount), isDone: false,
-            counters: worker.pointee.backend.counters)
-    }
-
-    override func end() {
-        if isMade { worker.deinitialize(count: 1) }
-        isMade = false
-        setup.table.deallocate()
-        setup.pool.deallocate()
     }
 }
 
