@@ -10,13 +10,8 @@ struct LoadOptions: ParsableArguments {
         transform: Allowed.rate.parse)
     var rate: Int?
 
-    @Option(
-        parsing: .unconditional,
-        help: """
-            Bytes of a request and its answer: a size, a range such as 64-1024 (each size equally \
-            often), or sizes with weights such as 64:90,1024:9,16k:1 (default: 64).
-            """, transform: LoadOptions.sizes)
-    var message: MessageSizes = .uniform(from: 64, to: 64)
+    @OptionGroup
+    var requests: RequestOptions
 
     @Option(
         parsing: .unconditional,
@@ -36,12 +31,6 @@ struct LoadOptions: ParsableArguments {
         help: "Of the open loop: requests that are due at a time, at the same rate (default: 1).",
         transform: Allowed.burst.parse)
     var burst = 1
-
-    @Option(
-        parsing: .unconditional,
-        help: "The part of the connections that is sent to, such as 1% or 0.01 (default: 100%).",
-        transform: LoadOptions.fraction)
-    var active = 1.0
 
     @Option(
         parsing: .unconditional,
@@ -98,11 +87,7 @@ struct LoadOptions: ParsableArguments {
 
     /// - Parameter connections: `nil`: up to the first wall.
     func check(buffer: Int, connectRate: Int?, connections: Int?) throws {
-        guard message.largest <= buffer else {
-            throw ValidationError(
-                "--message \(Count.format(message.largest)) is larger than the buffer of"
-                    + " \(Count.format(buffer)) bytes: give --buffer \(message.largest) too")
-        }
+        try requests.check(buffer: buffer)
         if loop == .closed {
             let given = [
                 rate == nil ? nil : "--rate", arrivals == .constant ? nil : "--arrivals",
@@ -139,9 +124,9 @@ struct LoadOptions: ParsableArguments {
 
     func apply(to plan: inout RunPlan) {
         plan.requestsPerSecond = Double(rate ?? 10_000)
-        plan.messageByteCount = message.largest
         if let rampSeconds { plan.connectsPerSecond = Double(plan.connections) / rampSeconds }
         plan.load = shape(connections: plan.connections)
+        requests.apply(to: &plan)
     }
 
     private func shape(connections: Int) -> LoadShape {
@@ -149,9 +134,7 @@ struct LoadOptions: ParsableArguments {
         shape.loop = loop
         shape.arrivals = arrivals
         shape.burst = burst
-        shape.activeFraction = active
         shape.pipelining = pipeline
-        shape.messages = message.single == nil ? message : nil
         shape.warmupSeconds = warmup
         if let rate = churn.map({ Double($0) }) ?? lifetime.map({ Double(connections) / $0 }) {
             shape.churn = ChurnShape(closesPerSecond: rate, seconds: churnSeconds ?? 10)
@@ -163,24 +146,6 @@ struct LoadOptions: ParsableArguments {
     }
 
     // MARK: Values
-
-    static func sizes(_ text: String) throws -> MessageSizes {
-        do throws(MessageSizesError) {
-            return try MessageSizes(parsing: text)
-        } catch {
-            throw ValidationError("\(error)")
-        }
-    }
-
-    static func fraction(_ text: String) throws -> Double {
-        let isPercent = text.hasSuffix("%")
-        let number = Double(isPercent ? text.dropLast() : text[...])
-        guard let number, number > 0, number <= (isPercent ? 100 : 1) else {
-            throw ValidationError(
-                "allowed is more than 0 to 1, or up to 100%, for example 0.01 or 1%")
-        }
-        return isPercent ? number / 100 : number
-    }
 
     static func stall(_ text: String) throws -> ServerShape.Stall {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)

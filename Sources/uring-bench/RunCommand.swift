@@ -39,11 +39,6 @@ struct RunCommand: ParsableCommand {
     var steps: String?
 
     @Option(
-        parsing: .unconditional, help: "Bytes of a buffer, 16 to 1,048,576 (default: 2,048).",
-        transform: Allowed.buffer.parse)
-    var buffer = 2_048
-
-    @Option(
         name: .customLong("probe"), parsing: .unconditional,
         help: "Seconds of load at each step; 0: none (default: 2).", transform: Allowed.probe.parse)
     var probeSeconds = 2.0
@@ -75,25 +70,11 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: "Workers per process on each side, 1 to 64 (default: one per processor).",
-        transform: Allowed.workers.parse)
-    var workers: Int?
-
-    @Option(
-        parsing: .unconditional,
         help: """
             none; spread: worker i of both sides on processor i; split: servers on the first half \
             of the processors, clients on the second. Default: spread, for threads none.
             """)
     var pin: Pinning?
-
-    @Option(
-        parsing: .unconditional,
-        help: """
-            How idle connections wait (io_uring): poll (256 B each), receive (864 B), or adaptive: \
-            poll while idle, receive while busy.
-            """)
-    var idle: IdleMode = .adaptive
 
     @Option(
         parsing: .unconditional,
@@ -147,12 +128,6 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: "Processes per side at most (default: as many as the limit of open files asks for).",
-        transform: Allowed.processes.parse)
-    var processes: Int?
-
-    @Option(
-        parsing: .unconditional,
         help: "Connections that may wait to be accepted, per listener (default: 4,096).",
         transform: Allowed.backlog.parse)
     var backlog: Int?
@@ -178,19 +153,8 @@ struct RunCommand: ParsableCommand {
             """, transform: SysctlSetting.init(parsing:))
     var sysctls: [SysctlSetting] = []
 
-    @Option(
-        name: .customLong("memory-floor"), parsing: .unconditional,
-        help: "Bytes of available memory at which the ramp stops (default: 8 %, at least 1 GiB).",
-        transform: Allowed.memoryFloor.parse)
-    var memoryFloor: Int?
-
-    @Option(
-        name: .customLong("mask"), parsing: .unconditionalSingleValue,
-        help: """
-            Do without a kernel feature, to test its fallback: deferTaskRun, directDescriptors, \
-            multishotAccept, multishotReceive, bind, minWait, restrictions. May be repeated.
-            """, completion: .list(URingFeatures.all.names))
-    var masked: [String] = []
+    @OptionGroup(title: "Engines")
+    var engines: EngineOptions
 
     @OptionGroup(title: "Privileges")
     var privileges: PrivilegeOptions
@@ -218,12 +182,10 @@ struct RunCommand: ParsableCommand {
     func validate() throws {
         try outputs.checkStandardOutput(json: json)
         if turns.makesSet(of: backend) { try outputs.checkSeveralRuns() }
-        try load.check(buffer: buffer, connectRate: connectRate, connections: connections.count)
+        try engines.check()
+        try load.check(
+            buffer: engines.buffer, connectRate: connectRate, connections: connections.count)
         try privileges.check()
-        for name in masked where !URingFeatures.all.names.contains(name) {
-            throw ValidationError(
-                "--mask \(name): known are \(URingFeatures.all.names.joined(separator: ", "))")
-        }
         if isolation == .none, let first = sysctls.first {
             throw ValidationError(
                 "--sysctl \(first.name): it would change the host; give --netns loopback or"
@@ -293,22 +255,18 @@ struct RunCommand: ParsableCommand {
             plan.climbsToWall = true
         }
         plan.backend = backend.kinds[0]
-        plan.bufferByteCount = buffer
         plan.probeSeconds = probeSeconds
         plan.holdSeconds = holdSeconds
         plan.connectWindow = connectWindow
         plan.stallSeconds = stallTimeout
         plan.connectsPerSecond = connectRate.map { Double($0) }
         load.apply(to: &plan)
+        engines.apply(to: &plan)
         privileges.apply(to: &plan)
-        plan.workers = workers
         plan.pinning = pin
-        plan.idleMode = idle
         plan.teardown = close
         plan.port = UInt16(port)
         plan.untilWall = untilWall
-        plan.memoryFloorBytes = memoryFloor
-        plan.maskedFeatures = masked
         plan.sweeps = sweep
         plan.ignoresWalls = ignoreWalls
         plan.raisesLimits = apply
@@ -317,7 +275,6 @@ struct RunCommand: ParsableCommand {
         plan.sourcePortFirst = sourcePorts?.first
         plan.sourcePortLast = sourcePorts?.last
         plan.sourceAddresses = sources
-        plan.processes = processes
         plan.backlog = backlog
         plan.pacesAccepts = pacing
         plan.isolation = isolation

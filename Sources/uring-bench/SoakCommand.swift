@@ -69,24 +69,8 @@ struct SoakCommand: ParsableCommand {
         transform: Allowed.rate.parse)
     var rate = 10_000
 
-    @Option(
-        parsing: .unconditional,
-        help: "The part of the connections that is sent to, such as 1% or 0.01 (default: 100%).",
-        transform: LoadOptions.fraction)
-    var active = 1.0
-
-    @Option(
-        parsing: .unconditional,
-        help: """
-            Bytes of a request and its answer: a size, a range such as 64-1024, or sizes with weights \
-            such as 64:90,1024:9,16k:1 (default: 64).
-            """, transform: LoadOptions.sizes)
-    var message: MessageSizes = .uniform(from: 64, to: 64)
-
-    @Option(
-        parsing: .unconditional, help: "Bytes of a buffer, 16 to 1,048,576 (default: 2,048).",
-        transform: Allowed.buffer.parse)
-    var buffer = 2_048
+    @OptionGroup
+    var requests: RequestOptions
 
     @Option(
         name: .customLong("max-lag"), parsing: .unconditional,
@@ -95,23 +79,6 @@ struct SoakCommand: ParsableCommand {
             (default: it is only told).
             """, transform: Allowed.lag.parse)
     var lagMax: Double?
-
-    @Option(
-        parsing: .unconditional,
-        help: "Workers per process on each side, 1 to 64 (default: one per processor).",
-        transform: Allowed.workers.parse)
-    var workers: Int?
-
-    @Option(
-        parsing: .unconditional,
-        help: "Processes per side at most (default: as many as the limit of open files asks for).",
-        transform: Allowed.processes.parse)
-    var processes: Int?
-
-    @Option(
-        parsing: .unconditional,
-        help: "How idle connections wait (io_uring): poll, receive, or adaptive.")
-    var idle: IdleMode = .adaptive
 
     @Option(
         parsing: .unconditional,
@@ -127,17 +94,8 @@ struct SoakCommand: ParsableCommand {
             """)
     var isolation: Isolation = .none
 
-    @Option(
-        name: .customLong("memory-floor"), parsing: .unconditional,
-        help: "Bytes of available memory at which the ramp stops (default: 8 %, at least 1 GiB).",
-        transform: Allowed.memoryFloor.parse)
-    var memoryFloor: Int?
-
-    @Option(
-        name: .customLong("mask"), parsing: .unconditionalSingleValue,
-        help: "Do without a kernel feature, as in run. May be repeated.",
-        completion: .list(URingFeatures.all.names))
-    var masked: [String] = []
+    @OptionGroup(title: "Engines")
+    var engines: EngineOptions
 
     @Option(
         parsing: .unconditional, help: "Write the result to this file; - is standard output.",
@@ -148,19 +106,12 @@ struct SoakCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        guard message.largest <= buffer else {
-            throw ValidationError(
-                "--message \(Count.format(message.largest)) is larger than the buffer of"
-                    + " \(Count.format(buffer)) bytes: give --buffer \(message.largest) too")
-        }
+        try engines.check()
+        try requests.check(buffer: engines.buffer)
         if let every, every > seconds {
             throw ValidationError(
                 "--every \(DurationCount.text(every)) is longer than the soak of"
                     + " \(DurationCount.text(seconds)): give a longer --for")
-        }
-        for name in masked where !URingFeatures.all.names.contains(name) {
-            throw ValidationError(
-                "--mask \(name): known are \(URingFeatures.all.names.joined(separator: ", "))")
         }
         let replacements = Double(churn) * seconds
         if replacements > Self.replacementsMax {
@@ -200,17 +151,10 @@ struct SoakCommand: ParsableCommand {
             connections: connections, steps: [connections], seed: seed ?? UInt64(getpid()))
         plan.backend = backend.kind
         plan.requestsPerSecond = Double(rate)
-        plan.messageByteCount = message.largest
-        plan.load.activeFraction = active
-        plan.load.messages = message.single == nil ? message : nil
-        plan.bufferByteCount = buffer
-        plan.workers = workers
-        plan.processes = processes
-        plan.idleMode = idle
+        requests.apply(to: &plan)
         plan.reusesSourcePorts = seed != nil
+        engines.apply(to: &plan)
         plan.isolation = isolation
-        plan.memoryFloorBytes = memoryFloor
-        plan.maskedFeatures = masked
         return plan
     }
 }

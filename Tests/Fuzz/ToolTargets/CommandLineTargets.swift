@@ -53,7 +53,7 @@ extension FuzzTarget {
             within(0...3_600) { try Allowed.probe.parse(text) }
             within(0.nextUp...1_000_000) { try Allowed.messageRate(text) }
             within(0.nextUp...1) { try Allowed.noise(text) }
-            within(0.nextUp...1) { try LoadOptions.fraction(text) }
+            within(0.nextUp...1) { try RequestOptions.fraction(text) }
             if let stall = try? LoadOptions.stall(text) {
                 promise(stall.seconds >= 0.001 && stall.seconds < stall.periodSeconds, "\(stall)")
                 promise(stall.periodSeconds <= 60, "\(stall)")
