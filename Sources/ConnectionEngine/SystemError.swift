@@ -85,7 +85,9 @@ func kernelResult(
     _ name: StaticString, remedy: @autoclosure () -> String = "", _ result: Int
 ) throws(SystemError) -> Int {
     if result >= 0 { return result }
-    throw SystemError(Errno(CInt(-result)), call: "\(name)", remedy: remedy())
+    let code = CInt(-result)
+    if code == EBADF || code == EFAULT { fatalError("\(name): errno \(code) can only be our bug") }
+    throw SystemError(Errno(code), call: "\(name)", remedy: remedy())
 }
 
 /// The code of the call that has just failed; the one place beside `systemCall` that reads it.
