@@ -9,10 +9,6 @@ struct LoadSettings: Codable, Sendable {
     var seed: UInt64 = 0
     /// A worker is one thread, whose processor time says how busy it is.
     var workersAreThreads = true
-    /// Connections are armed for good, so that an end is heard at once. Costs nothing where each has a
-    /// thread, which waits in recv(2) anyway; and there a server without a thread for a client resets
-    /// it after the accept.
-    var hearsEnds = false
     /// Connects on their way at once, per worker.
     var connectWindow = 256
     var sourcePorts = SourcePorts.planned
@@ -25,6 +21,11 @@ struct LoadSettings: Codable, Sendable {
     /// Connections that may wait to be accepted, over all listeners together; `nil`: connects wait
     /// for nothing, and a burst may overflow the accept queues.
     var acceptLagMax: Int? = 1_024
+
+    /// Connections are armed for good, so that an end is heard at once. Costs nothing where each has a
+    /// thread, which waits in recv(2) anyway; and there a server without a thread for a client resets
+    /// it after the accept.
+    var hearsEnds: Bool { !workersAreThreads }
 }
 
 /// Who chooses a connection's source address and port.

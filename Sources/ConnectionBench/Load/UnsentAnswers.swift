@@ -72,6 +72,7 @@ struct UnsentAnswers: ~Copyable {
             positions[Int(id.index)] = UInt16(position)
         }
         debtors[position - 1].buffers += 1
+        let share = share
         disarmIfAbove(share, at: position, &operations)
         if share <= shareApplied / 2 { applyShare(&operations) }
     }
@@ -99,7 +100,8 @@ struct UnsentAnswers: ~Copyable {
         let position = Int(positions[Int(id.index)])
         guard position > 0, debtors[position - 1].id == id else { return }
         total -= 1
-        if share >= 2 * shareApplied { shareApplied = max(share, 1) }
+        let share = share
+        raiseShare(to: share)
         debtors[position - 1].buffers -= 1
         if debtors[position - 1].pace == .still { debtors[position - 1].pace = .moving }
         if debtors[position - 1].isDisarmed, debtors[position - 1].buffers <= share / 2 {
@@ -115,8 +117,14 @@ struct UnsentAnswers: ~Copyable {
         let position = Int(positions[Int(id.index)])
         guard position > 0, debtors[position - 1].id == id else { return }
         total -= debtors[position - 1].buffers
-        if share >= 2 * shareApplied { shareApplied = max(share, 1) }
+        raiseShare(to: share)
         remove(at: position)
+    }
+
+    /// Buffers have come back: from here on a halving counts from the larger share.
+    @inline(__always)
+    private mutating func raiseShare(to share: Int) {
+        if share >= 2 * shareApplied { shareApplied = max(share, 1) }
     }
 
     private mutating func remove(at position: Int) {

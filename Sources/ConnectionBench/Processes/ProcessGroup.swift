@@ -155,7 +155,6 @@ final class ProcessGroup {
         settings.shape = self.plan.load
         settings.seed = self.plan.seed
         settings.workersAreThreads = layout.backend != .threads
-        settings.hearsEnds = layout.backend == .threads
         settings.connectWindow = max(1, self.plan.connectWindow / workersPerSide)
         settings.connectsPerSecond = self.plan.connectsPerSecond.map { $0 / Double(workersPerSide) }
         settings.sweepWindow = max(1, 256 / workersPerSide)
