@@ -18,14 +18,14 @@ final class RawPeer {
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, size)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, size)
-        if let source, Self.with(source, { Glibc.bind(fd, $0, $1) }) != 0 { return nil }
+        if let source, withIPv4Address(source, { Glibc.bind(fd, $0, $1) }) != 0 { return nil }
     }
 
     deinit { close(fd) }
 
     /// - Returns: 0 or an errno; EINPROGRESS for a socket that does not block.
     func connect(to address: SocketAddress) -> CInt {
-        Self.with(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
+        withIPv4Address(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
     }
 
     @discardableResult
@@ -58,20 +58,6 @@ final class RawPeer {
             filled += result
         }
         return Array(bytes[..<filled])
-    }
-
-    private static func with(
-        _ address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-    ) -> CInt {
-        var storage = sockaddr_in()
-        storage.sin_family = sa_family_t(AF_INET)
-        storage.sin_addr.s_addr = UInt32(address.low).bigEndian
-        storage.sin_port = address.port.bigEndian
-        return withUnsafePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
     }
 }
 

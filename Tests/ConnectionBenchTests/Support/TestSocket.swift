@@ -21,11 +21,11 @@ final class TestSocket {
     }
 
     func bind(_ address: SocketAddress) -> CInt {
-        withAddress(address) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
+        withIPv4Address(address) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
     }
 
     func connect(_ address: SocketAddress) -> CInt {
-        withAddress(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
+        withIPv4Address(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
     }
 
     func listen() -> CInt {
@@ -59,18 +59,19 @@ final class TestSocket {
             ipv4: UInt32(bigEndian: address.sin_addr.s_addr),
             port: UInt16(bigEndian: address.sin_port))
     }
+}
 
-    private func withAddress(
-        _ address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-    ) -> CInt {
-        var storage = sockaddr_in()
-        storage.sin_family = sa_family_t(AF_INET)
-        storage.sin_addr.s_addr = UInt32(address.low).bigEndian
-        storage.sin_port = address.port.bigEndian
-        return withUnsafePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
+/// The kernel's form of an address, for a call that takes one.
+func withIPv4Address(
+    _ address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
+) -> CInt {
+    var storage = sockaddr_in()
+    storage.sin_family = sa_family_t(AF_INET)
+    storage.sin_addr.s_addr = UInt32(address.low).bigEndian
+    storage.sin_port = address.port.bigEndian
+    return withUnsafePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
         }
     }
 }

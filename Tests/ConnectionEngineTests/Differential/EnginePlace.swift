@@ -38,7 +38,7 @@ struct EnginePlace: Place {
                     source: setting.hasSource && !setting.isIPv6 ? freshSource() : nil)
             }
         } catch {
-            try end(server)
+            try stopAndJoin(server)
             throw error
         }
         let start = MonotonicTime.now
@@ -60,8 +60,8 @@ struct EnginePlace: Place {
             }
         }
         usleep(EnginePlace.aftermath)
-        try end(client)
-        try end(server)
+        try stopAndJoin(client)
+        try stopAndJoin(server)
         return ([.client: client.counters, .server: server.counters], isStuck)
     }
 
@@ -69,21 +69,6 @@ struct EnginePlace: Place {
         // A ring keeps the buffers of its busy connections, and there are up to two rings.
         backend == .uring && setting.idleMode != .poll
             ? 2 * Int(setting.limits(of: side).ringBuffers) : 0
-    }
-
-    /// Stops an engine; one that hangs is an error, not a hanging test.
-    private func end(_ engine: Engine) throws {
-        engine.stop()
-        let answer = Answer<Result<Void, SystemError>>()
-        onThread {
-            do throws(SystemError) {
-                try engine.join()
-                answer.set(.success(()))
-            } catch {
-                answer.set(.failure(error))
-            }
-        }
-        try eventually("the engine's end") { answer.value }.get()
     }
 }
 

@@ -80,7 +80,7 @@ extension Contract.Drills {
 private struct RacingEnd: Handler {
     private let report: Locked<DrillReport>
     private var lifetimes = Lifetimes()
-    private var random: DrillRandom
+    private var draw: Draw
     private let connections: Int
     private let address: SocketAddress?
     private var source = freshSource()
@@ -93,7 +93,7 @@ private struct RacingEnd: Handler {
         to address: SocketAddress? = nil
     ) {
         self.report = report
-        self.random = DrillRandom(seed: seed)
+        self.draw = Draw(seed: seed)
         self.connections = connections
         self.address = address
     }
@@ -135,7 +135,7 @@ private struct RacingEnd: Handler {
 
     private mutating func opened(_ id: ConnectionID, _ operations: inout OperationQueue) {
         while patience.count <= Int(id.index) { patience.append(0) }
-        patience[Int(id.index)] = random.next(below: 4)
+        patience[Int(id.index)] = UInt64(draw.number(0...3))
         operations.arm(id)
         say(id, &operations)
         // At once: its receive and its send are in the same batch as their cancel.
@@ -161,6 +161,6 @@ private struct RacingEnd: Handler {
     }
 
     private mutating func end(_ id: ConnectionID, _ operations: inout OperationQueue) {
-        if random.next(below: 8) == 0 { operations.close(id) } else { operations.abort(id) }
+        if draw.number(0...7) == 0 { operations.close(id) } else { operations.abort(id) }
     }
 }

@@ -10,8 +10,8 @@ extension Contract.Drills {
         @Test("a ring's worker that is run by another thread stops the process", .needsURing)
         func ring() async {
             await #expect(processExitsWith: .failure) {
-                try runElsewhere(Worker<URingBackend, Silent>.self) {
-                    try Worker($0, status: WorkerStatus(), handler: Silent())
+                try runElsewhere(Worker<URingBackend, IdleHandler>.self) {
+                    try Worker($0, status: WorkerStatus(), handler: IdleHandler())
                 }
             }
         }
@@ -19,8 +19,8 @@ extension Contract.Drills {
         @Test("so does an epoll's")
         func epoll() async {
             await #expect(processExitsWith: .failure) {
-                try runElsewhere(Worker<EpollBackend, Silent>.self) {
-                    try Worker($0, status: WorkerStatus(), handler: Silent())
+                try runElsewhere(Worker<EpollBackend, IdleHandler>.self) {
+                    try Worker($0, status: WorkerStatus(), handler: IdleHandler())
                 }
             }
         }
@@ -31,14 +31,14 @@ extension Contract.Drills {
             flag.set()
             let ringSetup = try emptySetup(.uring)
             do {
-                var ring = try Worker<URingBackend, Silent>(
-                    ringSetup, status: WorkerStatus(), handler: Silent())
+                var ring = try Worker<URingBackend, IdleHandler>(
+                    ringSetup, status: WorkerStatus(), handler: IdleHandler())
                 try ring.run(until: flag)
             }
             let epollSetup = try emptySetup(.epoll)
             do {
-                var epoll = try Worker<EpollBackend, Silent>(
-                    epollSetup, status: WorkerStatus(), handler: Silent())
+                var epoll = try Worker<EpollBackend, IdleHandler>(
+                    epollSetup, status: WorkerStatus(), handler: IdleHandler())
                 try epoll.run(until: flag)
             }
             for setup in [ringSetup, epollSetup] {
@@ -49,23 +49,17 @@ extension Contract.Drills {
     }
 }
 
-struct Silent: Handler {
-    mutating func handle(
-        _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
-    ) {}
-}
-
 private final class WorkerBox<B: Backend & ~Copyable>: @unchecked Sendable {
-    var worker: Worker<B, Silent>
+    var worker: Worker<B, IdleHandler>
 
-    init(_ worker: consuming Worker<B, Silent>) {
+    init(_ worker: consuming Worker<B, IdleHandler>) {
         self.worker = worker
     }
 }
 
 /// Makes a worker here, and runs it to its end on another thread.
 private func runElsewhere<B: Backend & ~Copyable & SendableMetatype>(
-    _ type: Worker<B, Silent>.Type, _ make: (WorkerSetup) throws -> Worker<B, Silent>
+    _ type: Worker<B, IdleHandler>.Type, _ make: (WorkerSetup) throws -> Worker<B, IdleHandler>
 ) throws {
     let box = WorkerBox(try make(emptySetup(.uring)))
     let flag = StopFlag()

@@ -131,7 +131,7 @@ extension Contract {
                 let before = descriptorCount()
                 for _ in 0..<20 {
                     let error = #expect(throws: SystemError.self) {
-                        _ = try Engine(configuration) { _ in EchoOnly() }
+                        _ = try Engine(configuration) { _ in IdleHandler() }
                     }
                     #expect(error?.errno == Errno(EADDRINUSE))
                     #expect(error?.call == "bind")
@@ -253,12 +253,6 @@ extension Contract {
             second.end()
         }
     }
-}
-
-private struct EchoOnly: Handler {
-    mutating func handle(
-        _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
-    ) {}
 }
 
 /// Connects, sends, and only when that was sent wants a turn at `due`.

@@ -170,7 +170,7 @@ private func setupError(
     configuration.listen = [.loopback(port: 0)]
     change(&configuration)
     do throws(SystemError) {
-        let engine = try Engine(configuration) { _ in SilentHandler() }
+        let engine = try Engine(configuration) { _ in IdleHandler() }
         engine.stop()
         try engine.join()
         return nil
@@ -179,19 +179,13 @@ private func setupError(
     }
 }
 
-private struct SilentHandler: Handler {
-    mutating func handle(
-        _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
-    ) {}
-}
-
 /// The call fails from some moment on with what nothing can be done about.
 private func expectFailure(
     _ backend: BackendKind, refusing call: RefusedCall, _ name: String
 ) throws {
     var configuration = Configuration(backend: backend)
     configuration.workers = 2
-    let engine = try Engine(configuration) { _ in SilentHandler() }
+    let engine = try Engine(configuration) { _ in IdleHandler() }
     require(engine.failure == nil, "a failure at the start")
     refuse(call, with: EIO)
     engine.wake()
@@ -217,7 +211,7 @@ private func eventuallyClosed(since before: Int) throws {
 private func expectRetries(
     _ backend: BackendKind, refusing call: RefusedCall, _ code: CInt
 ) throws {
-    let engine = try Engine(Configuration(backend: backend)) { _ in SilentHandler() }
+    let engine = try Engine(Configuration(backend: backend)) { _ in IdleHandler() }
     refuse(call, with: code)
     engine.wake()
     try eventually("\(Errno(code))") { engine.counters.entryRetries > 100 }

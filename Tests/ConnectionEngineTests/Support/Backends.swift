@@ -22,7 +22,8 @@ private let hasURing: Bool = {
     }
 }()
 
-private struct IdleHandler: Handler {
+/// Asks for nothing, whatever comes.
+struct IdleHandler: Handler {
     mutating func handle(
         _ completions: borrowing CompletionBatch, _ operations: inout OperationQueue
     ) {}

@@ -174,8 +174,8 @@ final class Answer<Value: Sendable>: Sendable {
     }
 }
 
-/// Stops an engine and joins it on another thread, so that one that hangs fails its test only.
-func finish(_ engine: Engine, sourceLocation: SourceLocation = #_sourceLocation) {
+/// Stops an engine and joins it on another thread: one that hangs is an error, not a hanging test.
+func stopAndJoin(_ engine: Engine) throws {
     engine.stop()
     let answer = Answer<Result<Void, SystemError>>()
     onThread {
@@ -186,8 +186,13 @@ func finish(_ engine: Engine, sourceLocation: SourceLocation = #_sourceLocation)
             answer.set(.failure(error))
         }
     }
+    try eventually("the engine's end") { answer.value }.get()
+}
+
+/// The same, where a failure is the test's alone.
+func finish(_ engine: Engine, sourceLocation: SourceLocation = #_sourceLocation) {
     do {
-        try eventually("the engine's end") { answer.value }.get()
+        try stopAndJoin(engine)
     } catch {
         Issue.record("\(error)", sourceLocation: sourceLocation)
     }
