@@ -30,9 +30,19 @@ public struct LatencyHistogram: Sendable {
     public init(base64: String) throws(HistogramTextError) {
         self.init()
         let counts = try HistogramText.decode(base64)
+        let buckets = LatencyHistogram.buckets
+        // The library adds up all values, and traps beyond 64 bits.
+        var rest = UInt64.max
         for (index, count) in counts.slots {
-            let value = counts.buckets.value(at: index) + counts.buckets.width(at: index) - 1
-            histogram.record(min(value, LatencyHistogram.highestEquivalent), count: count)
+            let foreign = counts.buckets.value(at: index) + counts.buckets.width(at: index) - 1
+            let slot = buckets.index(of: min(foreign, LatencyHistogram.highest))
+            let value = buckets.value(at: slot) + buckets.width(at: slot) - 1
+            let (sum, isBeyond) = value.multipliedReportingOverflow(by: count)
+            guard !isBeyond, sum <= rest else {
+                throw HistogramTextError("its values add up to more than 2^64 nanoseconds")
+            }
+            rest -= sum
+            histogram.record(value, count: count)
         }
     }
 
@@ -98,12 +108,6 @@ public struct LatencyHistogram: Sendable {
             meanNanoseconds: UInt64(histogram.mean), p50Nanoseconds: at(50),
             p90Nanoseconds: at(90), p99Nanoseconds: at(99), p999Nanoseconds: at(99.9),
             p9999Nanoseconds: at(99.99), maxNanoseconds: histogram.max)
-    }
-
-    /// The largest value that shares the highest one's slot.
-    private static var highestEquivalent: UInt64 {
-        let index = buckets.index(of: highest)
-        return buckets.value(at: index) + buckets.width(at: index) - 1
     }
 }
 

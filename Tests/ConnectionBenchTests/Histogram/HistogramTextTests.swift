@@ -101,6 +101,24 @@ import Testing
         }
     }
 
+    @Test("values that nobody can have waited for are refused, one step further they are read")
+    func beyondAnyTime() throws {
+        let buckets = LatencyHistogram.buckets
+        func text(_ count: UInt64) -> String {
+            let slots = [
+                (index: 0, count: count), (index: buckets.index(of: 120_000_000_000), count: 2),
+            ]
+            return HistogramText.encode(HistogramCounts(buckets: buckets, slots: slots))
+        }
+        // A slot's highest value counts: 255 ns in the first, 120.06 s in the last.
+        let most = (UInt64.max - 2 * 120_057_757_695) / 255
+        #expect(try LatencyHistogram(base64: text(most)).summary.count == most + 2)
+        #expect(throws: HistogramTextError("its values add up to more than 2^64 nanoseconds")) {
+            try LatencyHistogram(base64: text(most + 1))
+        }
+        #expect(throws: HistogramTextError.self) { try LatencyHistogram(base64: text(1 << 62)) }
+    }
+
     @Test("each damaged byte is noticed, and traps nowhere")
     func damaged() throws {
         let bytes = [UInt8](try #require(Data(base64Encoded: Self.histogram(50).base64)))
