@@ -27,13 +27,12 @@ public struct SavedPlan: Sendable {
         try self.init(path: path, text: text)
     }
 
+    /// Looks at Unicode scalars: with a mark behind it a space or a quote is another character.
     init(path: String, text: String) throws(SavedPlanError) {
         self.path = path
         var lines: [Line] = []
-        // Of a file from Windows the two bytes that end a line are one character.
-        let ends: [Character] = ["\n", "\r\n"]
-        for (index, line) in text.split(
-            omittingEmptySubsequences: false, whereSeparator: { ends.contains($0) }
+        for (index, line) in text.unicodeScalars.split(
+            separator: "\n", omittingEmptySubsequences: false
         ).enumerated() {
             guard
                 let arguments = try SavedPlan.arguments(
@@ -44,21 +43,25 @@ public struct SavedPlan: Sendable {
         self.lines = lines
     }
 
+    private typealias Scalars = Substring.UnicodeScalarView
+
+    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isWhitespace }
+
     /// A comment begins the line, or follows a space: values may contain the sign.
-    private static func withoutComment(_ line: Substring) -> Substring {
+    private static func withoutComment(_ line: Scalars) -> Scalars {
         let start = line.indices.first { index in
             line[index] == "#"
-                && (index == line.startIndex || line[line.index(before: index)].isWhitespace)
+                && (index == line.startIndex || isSpace(line[line.index(before: index)]))
         }
         return start.map { line[..<$0] } ?? line
     }
 
     /// `--conns 500k`; a value may have spaces in it, with or without quotes around it.
     private static func arguments(
-        _ line: Substring, at place: String
+        _ line: Scalars, at place: String
     ) throws(SavedPlanError) -> [String]? {
-        let words = line.split(maxSplits: 1, whereSeparator: \.isWhitespace)
-        guard let option = words.first else { return nil }
+        let words = line.split(maxSplits: 1, whereSeparator: isSpace)
+        guard let option = words.first.map({ String($0) }) else { return nil }
         guard option.hasPrefix("-"), option != "-", option != "--" else {
             throw SavedPlanError(
                 description: "\(place): '\(option)' is no option; lines are like --conns 500k, and"
@@ -67,12 +70,12 @@ public struct SavedPlan: Sendable {
         if option == "--plan" || option.hasPrefix("--plan=") {
             throw SavedPlanError(description: "\(place): a plan cannot name another plan")
         }
-        guard words.count == 2 else { return [String(option)] }
-        var value = words[1].drop(while: \.isWhitespace)
-        while value.last?.isWhitespace == true { value.removeLast() }
-        if value.count >= 2, value.hasPrefix("\""), value.hasSuffix("\"") {
+        guard words.count == 2 else { return [option] }
+        var value = words[1].drop(while: isSpace)
+        while value.last.map(isSpace) == true { value.removeLast() }
+        if value.count >= 2, value.first == "\"", value.last == "\"" {
             value = value.dropFirst().dropLast()
         }
-        return value.isEmpty ? [String(option)] : [String(option), String(value)]
+        return value.isEmpty ? [option] : [option, String(value)]
     }
 }

@@ -35,6 +35,16 @@ import Testing
         #expect(plan.lines.map(\.number) == [1, 3])
     }
 
+    @Test("a space, a quote and a # are what they are, whatever mark stands behind them")
+    func marks() throws {
+        func arguments(_ line: String) throws -> [String] {
+            try SavedPlan(path: "p", text: line).arguments
+        }
+        #expect(try arguments("--json\t\u{740}x") == ["--json", "\u{740}x"])
+        #expect(try arguments("--json \"\u{740}x\"") == ["--json", "\u{740}x"])
+        #expect(try arguments("--quiet #\u{740} note") == ["--quiet"])
+    }
+
     @Test("quotes around a value are taken away")
     func quotes() throws {
         #expect(
