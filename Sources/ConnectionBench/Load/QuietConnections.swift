@@ -19,7 +19,8 @@ struct QuietLimits: Codable, Hashable, Sendable {
 /// Ages of all connections of a worker in coarse steps: eight bytes each, no timer, no list.
 ///
 /// Every eighth of the shorter limit the whole table is looked through, 10,000 connections in some
-/// 20 µs; so a connection goes up to one step late, and never early.
+/// 20 µs; so a connection goes up to one step late, and never early. A thousand that came together do
+/// not end in one turn, in which all others would wait for some 10 ms: a look pauses after a few.
 struct QuietConnections: ~Copyable {
     struct Entry {
         var generation: UInt32
@@ -38,12 +39,19 @@ struct QuietConnections: ~Copyable {
         case ending
     }
 
+    /// Resets of one turn, each some 10 µs of the kernel's.
+    private static let endsPerTurn = 32
+    private static let pauseNanoseconds: UInt64 = 1_000_000
+
     private let entries: ConnectionArray<Entry>
     private let stepNanoseconds: UInt64
     private let idleSteps: UInt8
     private let silentSteps: UInt8
     /// Exclusive upper bound of the indices that were ever used.
     private var used = 0
+    /// Where the look goes on; 0: the next one begins.
+    private var position = 0
+    private var lookBegan = MonotonicTime.zero
     private(set) var nextDue: MonotonicTime
 
     init(_ limits: QuietLimits, indexLimit: Int, from now: MonotonicTime) {
@@ -79,26 +87,40 @@ struct QuietConnections: ~Copyable {
         _ now: MonotonicTime, _ operations: inout OperationQueue
     ) -> EchoServerHandler.Eviction {
         guard now >= nextDue else { return .init(nextDue: nextDue) }
-        // A worker that comes late lets nobody age by more than one step.
-        nextDue = now.advanced(byNanoseconds: stepNanoseconds)
+        if position == 0 { lookBegan = now }
         var ended = 0
-        for index in 0..<used {
-            let limit: UInt8
-            switch entries[index].state {
-            case .none, .ending: continue
-            case .silent: limit = silentSteps
-            case .heard: limit = idleSteps
+        while position < used, ended < Self.endsPerTurn {
+            if isOver(at: position) {
+                operations.abort(
+                    ConnectionID(index: UInt32(position), generation: entries[position].generation))
+                ended += 1
             }
-            // The first step of an age is only a part of one.
-            if entries[index].age <= limit {
-                entries[index].age += 1
-                continue
-            }
-            entries[index].state = .ending
-            operations.abort(
-                ConnectionID(index: UInt32(index), generation: entries[index].generation))
-            ended += 1
+            position += 1
+        }
+        if position < used {
+            nextDue = now.advanced(byNanoseconds: Self.pauseNanoseconds)
+        } else {
+            position = 0
+            // A worker that comes late lets nobody age by more than one step.
+            nextDue = lookBegan.advanced(byNanoseconds: stepNanoseconds)
         }
         return .init(ended: ended, nextDue: nextDue)
+    }
+
+    /// Lets a connection age by one step.
+    private func isOver(at index: Int) -> Bool {
+        let limit: UInt8
+        switch entries[index].state {
+        case .none, .ending: return false
+        case .silent: limit = silentSteps
+        case .heard: limit = idleSteps
+        }
+        // The first step of an age is only a part of one.
+        if entries[index].age <= limit {
+            entries[index].age += 1
+            return false
+        }
+        entries[index].state = .ending
+        return true
     }
 }

@@ -85,7 +85,7 @@ struct HostileReport: Codable {
     var kernel: String
     var processors: Int
     var isDebugBuild: Bool
-    var attackersNice: Int
+    var attackersPolicy: String
     var p99RatioMax: Double
     var passed: Bool
     var attacks: [AttackVerdict]
@@ -100,7 +100,7 @@ struct HostileReport: Codable {
         #endif
         let report = HostileReport(
             kernel: kernel, processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)),
-            isDebugBuild: isDebugBuild, attackersNice: Int(politeNice),
+            isDebugBuild: isDebugBuild, attackersPolicy: "SCHED_IDLE",
             p99RatioMax: HostileRun.p99RatioMax, passed: attacks.allSatisfy(\.failures.isEmpty),
             attacks: attacks)
         try Data(JSONText.pretty(report).utf8).write(to: path)

@@ -7,9 +7,11 @@ import Testing
 
 @testable import ConnectionBench
 
-/// The priority of attackers: they may have what nobody else wants, for on few processors an attack
-/// at full speed would show only that somebody else uses them.
-let politeNice: CInt = 19
+/// SCHED_IDLE of sched(7), which Glibc's module does not have: attackers may have what nobody else
+/// wants, for on few processors an attack at full speed would show only that somebody else uses
+/// them. Nice 19 is not enough: since Linux 6.6 it keeps the processor to the end of its slice, some
+/// 3 ms, whoever wakes up.
+private let idlePolicy: CInt = 5
 
 /// Runs `body` on a thread of its own at the lowest priority, in a namespace; threads that it begins
 /// have both too.
@@ -18,12 +20,13 @@ func politely<Result: Sendable>(
 ) throws -> Result {
     let answer = Locked<Swift.Result<Result, any Error>?>(nil)
     let thread = try BackgroundThread("attacker") {
+        var parameters = sched_param()
         // A thread's own, on Linux.
-        let code = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, politeNice)
+        let code = sched_setscheduler(0, idlePolicy, &parameters)
         let outcome: Swift.Result<Result, any Error> =
             code == 0
             ? Swift.Result { try namespace.inside(body) }
-            : .failure(SystemError(Errno(errno), call: "setpriority"))
+            : .failure(SystemError(Errno(errno), call: "sched_setscheduler"))
         answer.withLock { $0 = outcome }
     }
     thread.join()

@@ -42,6 +42,13 @@ final class RawPeer {
         return true
     }
 
+    /// Its end is a reset, and nothing of it stays in the kernel.
+    func resetOnClose() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            fd, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    }
+
     func finishWriting() { shutdown(fd, CInt(SHUT_WR)) }
 
     /// Exactly `count` bytes, fewer only at the end of the stream; `nil`: none in time, or a reset.

@@ -136,6 +136,8 @@ struct SocketAttack {
             peer.element.send(hostileBytes(peer.offset, count: 3_000))
         }
         try firewall.drop("ip saddr 127.69.0.0/16")
+        // Not even their own kernel keeps them, and repeats what they have sent.
+        for peer in peers { peer.resetOnClose() }
         peers.removeAll()
         if comeBack { try firewall.dropNothing() }
     }

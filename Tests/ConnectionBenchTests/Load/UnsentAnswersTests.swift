@@ -162,6 +162,26 @@ private func connection(_ index: Int, generation: UInt32 = 0) -> ConnectionID {
         #expect(seconds >= 8 && seconds <= 8.5)
     }
 
+    @Test("a thousand whose time is over at once go in many turns, soon one after the other")
+    func crowd() throws {
+        let stage = try Stage(buffers: 16, quietLimits: Self.limits)
+        let start = MonotonicTime.now.advanced(byNanoseconds: 1_000_000_000)
+        for index in 1...1_000 { _ = stage.turn([.accepted(connection(index))], at: start) }
+        var now = start
+        var ended: [ConnectionID] = []
+        while ended.count < 1_000 {
+            now = now.advanced(byNanoseconds: 1_000_000)
+            let aborted = stage.turn([], at: now).compactMap { operation in
+                if case .abort(let id) = operation { id } else { nil }
+            }
+            #expect(aborted.count <= 32)
+            ended += aborted
+            try #require(now.seconds(since: start) < 2.6)
+        }
+        #expect(ended == (1...1_000).map { connection($0) })
+        #expect(stage.evicted == 1_000)
+    }
+
     @Test("one that ended is not reset, nor is the next one in its slot before its own time")
     func ended() throws {
         let stage = try Stage(buffers: 16, quietLimits: Self.limits)
