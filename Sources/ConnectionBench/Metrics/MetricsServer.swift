@@ -132,7 +132,8 @@ struct MetricsAnswer {
 
     init(to head: String, _ families: @autoclosure () -> [MetricFamily]) {
         let lines = head.split(whereSeparator: \.isNewline)
-        let words = (lines.first ?? "").split(separator: " ")
+        // One space between two words, and none elsewhere (RFC 9112, 3).
+        let words = (lines.first ?? "").split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 3, words[2].hasPrefix("HTTP/1.") else {
             text = Self.answer("400 Bad Request", "text/plain", "not an HTTP/1.1 request\n")
             return

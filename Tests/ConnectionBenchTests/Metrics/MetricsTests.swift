@@ -153,6 +153,8 @@ import Testing
             ("GET / HTTP/1.1", "404 Not Found"), ("GET /metricsx HTTP/1.1", "404 Not Found"),
             ("POST /metrics HTTP/1.1", "405 Method Not Allowed"), ("nonsense", "400 Bad Request"),
             ("", "400 Bad Request"), ("GET /metrics SMTP/1", "400 Bad Request"),
+            (" HEAD /metrics HTTP/1.1", "400 Bad Request"),
+            ("GET  /metrics HTTP/1.1", "400 Bad Request"),
         ])
     func refused(line: String, status: String) {
         #expect(answer(line + "\r\n\r\n").hasPrefix("HTTP/1.1 \(status)\r\n"))
