@@ -50,6 +50,9 @@ struct HistogramBuckets: Equatable {
             : UInt64(slot + halfCount) << UInt64(bucket + unitMagnitude)
     }
 
+    /// The largest value of a slot.
+    func highestValue(at index: Int) -> UInt64 { value(at: index) + width(at: index) - 1 }
+
     /// How many values share a slot.
     func width(at index: Int) -> UInt64 {
         1 << UInt64(max(0, index >> halfCountMagnitude - 1) + unitMagnitude)

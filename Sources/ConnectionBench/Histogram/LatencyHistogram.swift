@@ -34,9 +34,8 @@ public struct LatencyHistogram: Sendable {
         // The library adds up all values, and traps beyond 64 bits.
         var rest = UInt64.max
         for (index, count) in counts.slots {
-            let foreign = counts.buckets.value(at: index) + counts.buckets.width(at: index) - 1
-            let slot = buckets.index(of: min(foreign, LatencyHistogram.highest))
-            let value = buckets.value(at: slot) + buckets.width(at: slot) - 1
+            let foreign = min(counts.buckets.highestValue(at: index), LatencyHistogram.highest)
+            let value = buckets.highestValue(at: buckets.index(of: foreign))
             let (sum, isBeyond) = value.multipliedReportingOverflow(by: count)
             guard !isBeyond, sum <= rest else {
                 throw HistogramTextError("its values add up to more than 2^64 nanoseconds")
