@@ -99,12 +99,12 @@ func firstLine(of path: String) -> String {
     return line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
 }
 
-/// Like `precondition`, for a test in a process of its own: says what was wrong where a debugger
-/// looks (`CONNECTION_ENGINE_FAILURES` names a file), since that process's output is discarded.
+/// Like `precondition`, for a test in a process of its own: says what was wrong where its runner
+/// prints, since that process's output is discarded.
 func require(_ condition: Bool, _ message: @autoclosure () -> String) {
     if condition { return }
     if let failures {
-        fputs(message() + "\n", failures)
+        fputs("✘ In a process of its own: \(message())\n", failures)
         fflush(failures)
     }
     fatalError(message())
@@ -115,5 +115,6 @@ func telling(_ body: () throws -> Void) {
     do { try body() } catch { require(false, "\(error)") }
 }
 
-/// Opened by the first look at it, while there are descriptors.
-nonisolated(unsafe) let failures = getenv("CONNECTION_ENGINE_FAILURES").flatMap { fopen($0, "a") }
+/// The runner's standard error, where that can be opened anew. Opened by the first look at it, while
+/// there are descriptors.
+nonisolated(unsafe) let failures = fopen("/proc/\(getppid())/fd/2", "a")
