@@ -49,21 +49,10 @@ public final class MetricsServer: RunObserver {
     private static func listen(_ fd: CInt, _ port: UInt16) throws(SystemError) -> UInt16 {
         var one: CInt = 1
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<CInt>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                let isBound =
-                    bind(fd, generic, length) == 0 && Glibc.listen(fd, 16) == 0
-                    && getsockname(fd, generic, &length) == 0
-                return isBound ? 0 : errno
-            }
-        }
+        var code = PlainSocket.bind(fd, to: .loopback(port: port))
+        if code == 0, Glibc.listen(fd, 16) != 0 { code = errno }
         if code != 0 { throw SystemError(Errno(code), call: "bind") }
-        return UInt16(bigEndian: address.sin_port)
+        return try PlainSocket.localAddress(of: fd).port
     }
 
     // MARK: On its thread

@@ -41,7 +41,7 @@ struct PortClimb {
         _ address: SocketAddress, backlog: Int
     ) throws(SystemError) -> CInt {
         let fd = try PortStrategy.openSocket()
-        var code = PortStrategy.withAddress(address) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
+        var code = PlainSocket.bind(fd, to: address)
         if code == 0 { code = Glibc.listen(fd, CInt(backlog)) == 0 ? 0 : errno }
         guard code == 0 else {
             close(fd)
@@ -114,12 +114,10 @@ struct PortClimb {
     }
 
     private static func sourcePort(of fd: CInt) -> UInt16 {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(fd, $0, &length) }
+        do throws(SystemError) {
+            return try PlainSocket.localAddress(of: fd).port
+        } catch {
+            preconditionFailure("\(error)")
         }
-        precondition(result == 0, "getsockname: \(Errno(errno))")
-        return UInt16(bigEndian: address.sin_port)
     }
 }

@@ -63,7 +63,7 @@ public enum PortStrategy: String, CaseIterable, Codable, Sendable {
             if code != 0 { return code }
             var source = tuple.source
             source.port = 0
-            code = Self.withAddress(source) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
+            code = PlainSocket.bind(fd, to: source)
             if code != 0 { return code }
         case .localRange:
             // The last port in the high half, the first in the low one.
@@ -74,28 +74,14 @@ public enum PortStrategy: String, CaseIterable, Codable, Sendable {
         case .planner:
             var code = Self.set(SO_REUSEADDR, level: Int(SOL_SOCKET), to: 1, on: fd)
             if code != 0 { return code }
-            code = Self.withAddress(tuple.source) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
+            code = PlainSocket.bind(fd, to: tuple.source)
             if code != 0 { return code }
         }
-        return Self.withAddress(tuple.destination) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
+        return PlainSocket.connect(fd, to: tuple.destination)
     }
 
     private static func set(_ option: CInt, level: Int, to value: CInt, on fd: CInt) -> CInt {
         var value = value
         return setsockopt(fd, CInt(level), option, &value, 4) == 0 ? 0 : errno
-    }
-
-    static func withAddress(
-        _ address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-    ) -> CInt {
-        var storage = sockaddr_in()
-        storage.sin_family = sa_family_t(AF_INET)
-        storage.sin_addr.s_addr = UInt32(address.low).bigEndian
-        storage.sin_port = address.port.bigEndian
-        return withUnsafePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
     }
 }

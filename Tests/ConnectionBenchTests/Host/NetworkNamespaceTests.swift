@@ -38,12 +38,12 @@ struct NetworkNamespaceTests {
         let namespace = try NetworkNamespace()
         let inside = try namespace.inside { try TestSocket.listening(on: .loopback(port: 0)) }
         let outside = TestSocket()
-        #expect(outside.connect(inside.local) == ECONNREFUSED)
-        #expect(TestSocket().bind(inside.local) == 0)
+        #expect(try outside.connect(inside.local) == ECONNREFUSED)
+        #expect(try TestSocket().bind(inside.local) == 0)
 
         let client = namespace.inside { TestSocket() }
-        #expect(client.connect(inside.local) == 0)
-        #expect(inside.accept().peer == client.local)
+        #expect(try client.connect(inside.local) == 0)
+        #expect(try inside.accept().peer == client.local)
     }
 
     @Test("the thread comes back: from init, from a body, from one that throws, and from two")
@@ -140,9 +140,9 @@ struct VethTests {
         for source in sources {
             let socket = client.inside { TestSocket() }
             #expect(socket.bind(source) == 0, "\(source)")
-            #expect(socket.connect(listener.local) == 0, "\(source)")
+            #expect(try socket.connect(listener.local) == 0, "\(source)")
             let accepted = listener.accept()
-            #expect(accepted.peer == socket.local && socket.local.low == source.low)
+            #expect(try accepted.peer == socket.local && socket.local.low == source.low)
         }
         #expect(link.server.description == "198.18.0.1:0")
         #expect(link.source(VethLink.sourceCount - 1).description == "198.19.255.254:0")

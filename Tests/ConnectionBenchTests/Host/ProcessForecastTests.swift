@@ -173,16 +173,7 @@ import Testing
             for _ in 0..<count {
                 let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
                 clients.append(fd)
-                var address = sockaddr_in()
-                address.sin_family = sa_family_t(AF_INET)
-                address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-                address.sin_port = (port ?? 0).bigEndian
-                let code = withUnsafePointer(to: &address) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                    }
-                }
-                try #require(code == 0)
+                try #require(PlainSocket.connect(fd, to: .loopback(port: port ?? 0)) == 0)
             }
         }
         func wait(_ condition: (ForeignReport) -> Bool) throws -> ForeignReport {

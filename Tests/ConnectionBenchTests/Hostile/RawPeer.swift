@@ -18,14 +18,14 @@ final class RawPeer {
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, size)
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, size)
-        if let source, withIPv4Address(source, { Glibc.bind(fd, $0, $1) }) != 0 { return nil }
+        if let source, PlainSocket.bind(fd, to: source) != 0 { return nil }
     }
 
     deinit { close(fd) }
 
     /// - Returns: 0 or an errno; EINPROGRESS for a socket that does not block.
     func connect(to address: SocketAddress) -> CInt {
-        withIPv4Address(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
+        PlainSocket.connect(fd, to: address)
     }
 
     @discardableResult

@@ -4,6 +4,8 @@ import ConnectionEngine
 import Glibc
 import Testing
 
+@testable import ConnectionBench
+
 /// A TCP socket that is closed with its last reference. Calls give 0 or an errno.
 final class TestSocket {
     let fd: CInt
@@ -21,11 +23,11 @@ final class TestSocket {
     }
 
     func bind(_ address: SocketAddress) -> CInt {
-        withIPv4Address(address) { Glibc.bind(fd, $0, $1) == 0 ? 0 : errno }
+        PlainSocket.bind(fd, to: address)
     }
 
     func connect(_ address: SocketAddress) -> CInt {
-        withIPv4Address(address) { Glibc.connect(fd, $0, $1) == 0 ? 0 : errno }
+        PlainSocket.connect(fd, to: address)
     }
 
     func listen() -> CInt {
@@ -35,9 +37,9 @@ final class TestSocket {
     func accept() -> TestSocket { TestSocket(fd: Glibc.accept(fd, nil, nil)) }
 
     /// This end's address.
-    var local: SocketAddress { name(getsockname) }
+    var local: SocketAddress { get throws { try PlainSocket.localAddress(of: fd) } }
     /// The other end's address.
-    var peer: SocketAddress { name(getpeername) }
+    var peer: SocketAddress { get throws { try PlainSocket.peerAddress(of: fd) } }
 
     /// Listens on a port of the kernel's choice, or on that of `address`.
     static func listening(on address: SocketAddress) throws -> TestSocket {
@@ -45,33 +47,5 @@ final class TestSocket {
         try #require(socket.bind(address) == 0)
         try #require(socket.listen() == 0)
         return socket
-    }
-
-    private func name(
-        _ call: (CInt, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> SocketAddress {
-        var address = sockaddr_in()
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        _ = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(fd, $0, &length) }
-        }
-        return SocketAddress(
-            ipv4: UInt32(bigEndian: address.sin_addr.s_addr),
-            port: UInt16(bigEndian: address.sin_port))
-    }
-}
-
-/// The kernel's form of an address, for a call that takes one.
-func withIPv4Address(
-    _ address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-) -> CInt {
-    var storage = sockaddr_in()
-    storage.sin_family = sa_family_t(AF_INET)
-    storage.sin_addr.s_addr = UInt32(address.low).bigEndian
-    storage.sin_port = address.port.bigEndian
-    return withUnsafePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
     }
 }

@@ -185,8 +185,9 @@ extension ToolTests {
 
         @Test("a port in use names the port and the remedy", arguments: BackendKind.tested)
         func portInUse(backend: BackendKind) throws {
-            let (fd, port) = try listeningSocket()
-            defer { close(fd) }
+            let listener = try TestSocket.listening(on: .loopback(port: 0))
+            defer { withExtendedLifetime(listener) {} }
+            let port = try listener.local.port
             let file = try ResultPath()
             let tool = try ToolProcess(
                 [
@@ -197,24 +198,6 @@ extension ToolTests {
             try expectOneLine(tool, mentions: ["\(port)", "EADDRINUSE", "another"])
             let result = try file.read()
             #expect(!result.complete && result.stopped?.kind == .machineUnfit)
-        }
-
-        private func listeningSocket() throws -> (CInt, UInt16) {
-            let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-            try #require(fd >= 0)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let port = try withUnsafeMutablePointer(to: &address) { pointer in
-                try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                    try #require(bind(fd, generic, length) == 0)
-                    try #require(listen(fd, 1) == 0)
-                    try #require(getsockname(fd, generic, &length) == 0)
-                }
-                return UInt16(bigEndian: pointer.pointee.sin_port)
-            }
-            return (fd, port)
         }
 
         @Test("a thread for each of 500,000 connections is refused with numbers")

@@ -75,16 +75,7 @@ extension ToolTests {
         private func get(_ port: UInt16, _ request: String) throws -> String {
             let fd = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
             defer { close(fd) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-            let code = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    connect(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
-            try #require(code == 0)
+            try #require(PlainSocket.connect(fd, to: .loopback(port: port)) == 0)
             let bytes = Array(request.utf8)
             #expect(send(fd, bytes, bytes.count, CInt(MSG_NOSIGNAL)) == bytes.count)
             var answer: [UInt8] = []
