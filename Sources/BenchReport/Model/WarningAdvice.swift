@@ -59,7 +59,7 @@ enum WarningAdvice {
             "Another guest of the same machine took processor time. Measure at another time, or on"
             + " a machine of your own.",
         "rate-fell":
-            "Connecting became slower with more connections. See the connect rate over time below"
+            "Connecting became slower with more connections. See the connect rate over time"
             + " and the processor time at the last steps.",
         "fallback-backend":
             "These are figures of epoll, not of io_uring. uring-bench doctor says what is missing.",
